@@ -1,0 +1,112 @@
+"""Coordinates: the name of every effect, given in program order and never by arrival.
+
+An effect (a model call, a guide's result, declared IO, a random draw) happens at one coordinate
+(step, candidate, item, repeat, ordinal). A :class:`Scope` hands the ordinals out while one item is
+evaluated. Journal, cache sample index, gradient order and seeds use coordinates, so one worker and
+sixty-four give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from paragrad.errors import LostContext
+
+if TYPE_CHECKING:
+    from paragrad.protocols.journal import Journal, Ledger
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coordinate:
+    """Where an effect happens. ``phase`` says who asks: "task", "guide", "critic" or "optimizer"."""
+
+    step: int = 0
+    candidate: int = 0
+    item: int = 0
+    repeat: int = 0
+    phase: str = "task"
+    ordinal: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.step}/{self.candidate}/{self.item}/{self.repeat}/{self.phase}/{'.'.join(map(str, self.ordinal))}"
+
+    def seed(self, run_seed: int) -> int:
+        """hash(run seed, coordinate): 63 bits, the same in every process."""
+        digest = hashlib.sha256(f"{run_seed}|{self}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Scope:
+    """One stretch of work at one (step, candidate, item, repeat); hands out ordinals in program order.
+
+    Args:
+        at: the coordinate's first four parts and phase.
+        seed: the run's seed.
+        journal: where effects are recorded, or None.
+        ledger: what may still be spent, or None.
+        prefix: ordinals of the enclosing call, for work that runs concurrently inside an item.
+    """
+
+    __slots__ = ("_next", "at", "closed", "journal", "ledger", "prefix", "seed")
+
+    def __init__(
+        self, at: Coordinate, *, seed: int = 0, journal: Journal | None = None, ledger: Ledger | None = None, prefix: tuple[int, ...] = ()
+    ) -> None:
+        self.at = at
+        self.seed = seed
+        self.journal = journal
+        self.ledger = ledger
+        self.prefix = prefix
+        self.closed = False
+        self._next = 0
+
+    def coordinate(self) -> Coordinate:
+        """The next effect's coordinate.
+
+        Raises:
+            LostContext: the item was abandoned (its deadline passed) and may have no more effects.
+        """
+        if self.closed:
+            raise LostContext(f"item {self.at} was abandoned after its deadline; its late effects are refused")
+        ordinal = self._next
+        self._next = ordinal + 1
+        at = self.at
+        return Coordinate(at.step, at.candidate, at.item, at.repeat, at.phase, (*self.prefix, ordinal))
+
+    def child(self, phase: str | None = None) -> Scope:
+        """A scope for work that runs beside its caller; takes one ordinal now, so order is program order."""
+        here = self.coordinate()
+        at = Coordinate(here.step, here.candidate, here.item, here.repeat, phase or here.phase)
+        return Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=here.ordinal)
+
+    def random(self) -> Random:
+        """A generator seeded by the next coordinate."""
+        return Random(self.coordinate().seed(self.seed))
+
+    def close(self) -> None:
+        """Refuse every later effect of this scope."""
+        self.closed = True
+
+
+_SCOPE: ContextVar[Scope | None] = ContextVar("paragrad_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """The scope of this context, or None outside any run."""
+    return _SCOPE.get()
+
+
+@contextmanager
+def scope(at: Scope | None) -> Iterator[Any]:
+    """Run a block inside ``at`` (None: outside any run)."""
+    token = _SCOPE.set(at)
+    try:
+        yield at
+    finally:
+        _SCOPE.reset(token)

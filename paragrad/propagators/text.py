@@ -1,0 +1,135 @@
+"""Textual gradients: words that travel from feedback on an output to the texts that made it.
+
+String operations and containers hand words on as they are. An operation of the user's (a bundle, a
+model call) asks the critic, once, what the feedback means for each of its arguments; without a
+critic the words pass unchanged and no model is ever called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paragrad.propagators.base import Base, join
+from paragrad.protocols.gradient import Feedback, Tag
+from paragrad.trace.accumulator import Contribution
+from paragrad.trace.values import brief
+from paragrad.trace.variable import Variable
+
+Critic = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Some words and the item they are about. ``value`` is a Variable while the backward is recorded."""
+
+    item: int | str | None
+    value: Any
+
+
+Words = tuple[Segment, ...]
+
+
+class Text(Base):
+    """Words, with a critic per operation.
+
+    Args:
+        critic: ``critic(record, feedback)`` returns the feedback for each wanted argument: a mapping by
+            argument name or a sequence in edge order; None for an argument means "nothing to say".
+            It may return strings, or Variables, whose history is then part of the gradient.
+    """
+
+    kind = "text"
+
+    def __init__(self, critic: Critic | None = None) -> None:
+        self.critic = critic
+        if critic is None:
+            self.local = join
+        else:
+            self.default = None
+
+    def seed(self, output: Any, feedback: Any) -> Words | None:
+        """The words of the feedback; a scalar text without feedback seeds itself.
+
+        Raises:
+            RuntimeError: a textual Variable given as gradient of an output that is no text.
+        """
+        text = feedback.text if isinstance(feedback, Feedback) else feedback
+        if text is None and feedback is None and isinstance(output.value, str):
+            text = output.value
+        if isinstance(text, Variable):
+            self._must_match(text, output, feedback)
+            if not isinstance(text._n.value, str):
+                return None
+            text = text if output.create_graph else text._n.value
+        if not isinstance(text, (str, Variable)) or text is None:
+            return None
+        return (Segment(output.item, text),)
+
+    def _must_match(self, gradient: Variable[Any], output: Any, feedback: Any) -> None:
+        if not isinstance(feedback, Feedback) and isinstance(gradient._n.value, str) and not isinstance(output.value, str):
+            raise RuntimeError(
+                f"the gradient {brief(gradient._n.value)} is text but the output is {type(output.value).__name__}; "
+                "a Variable must match the output, plain words fit any"
+            )
+
+    def slow(self, op: Any) -> bool:
+        """The user's operations ask the critic, unless they have a rule of their own."""
+        return self.critic is not None and op.kind != "operator" and self.kind not in op.rules
+
+    def pull(self, record: Any, gradient: Words) -> Sequence[Words | None]:
+        """Ask the critic; generated operators and reads hand the words on."""
+        if self.critic is None or record.op.kind in ("operator", "read"):
+            return [gradient if wanted else None for wanted in record.wanted]
+        answer = self.critic(record, self.outward(gradient))
+        return [self.inward(part, gradient) if wanted else None for part, wanted in zip(_by_edge(answer, record), record.wanted, strict=True)]
+
+    def merge(self, gradients: Sequence[Words]) -> Words:
+        """All segments, each once, in edge order."""
+        merged = gradients[0]
+        for gradient in gradients[1:]:
+            merged = join(merged, gradient)
+        return merged
+
+    def outward(self, gradient: Words) -> Any:
+        """The words as one text (a Variable while the backward is recorded)."""
+        values = [segment.value for segment in gradient]
+        if len(values) == 1:
+            return values[0]
+        whole = values[0]
+        for value in values[1:]:
+            whole = whole + "\n" + value
+        return whole
+
+    def inward(self, gradient: Any, source: Words) -> Words | None:
+        """One segment about the item of its source; empty words are nothing."""
+        if gradient is None or (isinstance(gradient, str) and not gradient.strip()):
+            return None
+        items = {segment.item for segment in source}
+        return (Segment(items.pop() if len(items) == 1 else None, gradient),)
+
+    def deliver(self, accumulator: Any, gradient: Words, tag: Tag, stale: bool) -> None:
+        """One contribution per item, tagged (item, operation, argument)."""
+        by_item: dict[Any, list[Segment]] = {}
+        for segment in gradient:
+            by_item.setdefault(segment.item, []).append(segment)
+        for item, segments in by_item.items():
+            value = self.outward(tuple(segments))
+            accumulator.texts.append(Contribution(item, value, Tag(item, tag.operation, tag.argument), stale))
+
+
+def _by_edge(answer: Any, record: Any) -> list[Any]:
+    """A critic's answer in edge order.
+
+    Raises:
+        TypeError: it is neither a mapping by argument nor one text per operand.
+    """
+    names = record.names
+    if isinstance(answer, Mapping):
+        return [answer.get(name, answer.get(name.partition("[")[0])) for name in names]
+    if isinstance(answer, (str, Variable)):
+        return [answer] * len(names)
+    if isinstance(answer, Sequence) and len(answer) == len(names):
+        return list(answer)
+    raise TypeError(f"the critic answered {brief(answer)} for {record.op!r}; answer one text per argument ({', '.join(names)}), in order or by name")

@@ -1,0 +1,1 @@
+"""The contracts between floors: plain data and Protocol classes, no behaviour of any domain."""

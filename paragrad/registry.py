@@ -1,0 +1,141 @@
+"""Registries: how a lower floor reaches a higher one, and how plug-ins are found, by name.
+
+A registry maps a name to an object. Built-in names map to ``"module:attribute"`` strings and are
+imported on first use, so importing this package imports nothing. Third parties add names with
+``register`` or with entry points of the group ``paragrad.<kind>s``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from paragrad.errors import UnknownName, UsageError
+
+
+class Registry:
+    """Names of one kind of part.
+
+    Args:
+        kind: what the names name, in the singular ("optimizer"); used in messages.
+        builtin: name to ``"module:attribute"``, sorted by name.
+        relatives: names of other libraries to ours, for helpful errors.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str], relatives: Mapping[str, str] | None = None) -> None:
+        self.kind = kind
+        self.builtin = dict(builtin)
+        self.relatives = dict(relatives or {})
+        self._found: dict[str, Any] = {}
+
+    def register(self, name: str) -> Callable[[Any], Any]:
+        """Decorator that adds ``name``; an existing name of another object is an error."""
+
+        def add(part: Any) -> Any:
+            taken = self._found.get(name)
+            if name in self.builtin or (taken is not None and taken is not part and getattr(taken, "__qualname__", 0) != part.__qualname__):
+                raise UsageError(f"the {self.kind} name {name!r} is taken; choose another name")
+            self._found[name] = part
+            return part
+
+        return add
+
+    def names(self) -> list[str]:
+        """Every known name, sorted."""
+        return sorted({*self.builtin, *self._found, *self._entry_points()})
+
+    def get(self, name: str) -> Any:
+        """The part called ``name``.
+
+        Raises:
+            UnknownName: with the nearest known names, or our name for another library's.
+        """
+        part = self._found.get(name)
+        if part is None:
+            path = self.builtin.get(name) or self._entry_points().get(name)
+            if path is None:
+                raise UnknownName(self._unknown(name))
+            module, _, attribute = path.partition(":")
+            part = getattr(import_module(module), attribute) if attribute else import_module(module)
+            self._found[name] = part
+        return part
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.builtin or name in self._found or name in self._entry_points()
+
+    def _entry_points(self) -> dict[str, str]:
+        from importlib.metadata import entry_points
+
+        return {point.name: point.value for point in entry_points(group=f"paragrad.{self.kind}s")}
+
+    def _unknown(self, name: str) -> str:
+        relative = self.relatives.get(name.lower())
+        if relative is not None:
+            return f"{name!r}: that {self.kind} is {relative!r} here"
+        near = difflib.get_close_matches(name.lower(), self.names(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.names())}"
+        return f"no {self.kind} is called {name!r}; {hint}"
+
+
+algorithms = Registry(
+    "algorithm",
+    {"minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm"},
+    {"gepa": "pareto", "miprov2": "pareto", "beamsearch": "beam", "ucbsearch": "ucb", "basicsearch": "basic"},
+)
+facets = Registry(  # parts that lower floors find by name
+    "facet",
+    {
+        "cell": "paragrad.stores.cells:open_cell",
+        "context": "paragrad.stores.contexts:resolve_context",
+        "space_for": "paragrad.spaces.infer:space_for",
+        "drawing": "paragrad.trace.drawing:Graph",
+    },
+)
+metrics = Registry("metric", {
+    "contains": "paragrad.guides.metrics:contains",
+    "exact_match": "paragrad.guides.metrics:exact_match",
+    "f1": "paragrad.guides.metrics:f1",
+    "numeric": "paragrad.guides.metrics:numeric",
+})  # fmt: skip
+models = Registry("model", {
+    "embedded": "paragrad.llm.embedded.model:EmbeddedModel",
+    "fake": "paragrad.llm.fake:Fake",
+    "openai": "paragrad.llm.openai:OpenAICompatible",
+})  # fmt: skip
+optimizers = Registry(
+    "optimizer",
+    {
+        "bootstrap": "paragrad.optimizers.bootstrap:BootstrapFewShot",
+        "edit": "paragrad.optimizers.edit:EditSearch",
+    },
+    {"bootstrapfewshot": "bootstrap", "grips": "edit", "editsearch": "edit"},
+)
+propagators = Registry("propagator", {
+    "episodes": "paragrad.propagators.episodes:Episodes",
+    "numeric": "paragrad.propagators.numeric:Numeric",
+    "score": "paragrad.propagators.score:Score",
+    "subgraph": "paragrad.propagators.subgraph:Subgraph",
+    "text": "paragrad.propagators.text:Text",
+})  # fmt: skip
+rules = Registry("rule", {  # modules that attach gradient rules to the generated operators
+    "arithmetic": "paragrad.ops.arithmetic",
+    "containers": "paragrad.ops.containers",
+    "text": "paragrad.ops.text",
+})  # fmt: skip
+spaces = Registry("space", {
+    "choice": "paragrad.spaces.choice:Choice",
+    "code": "paragrad.spaces.code:Code",
+    "demos": "paragrad.spaces.demos:Demos",
+    "json": "paragrad.spaces.json:Json",
+    "list": "paragrad.spaces.list:List",
+    "number": "paragrad.spaces.number:Number",
+    "opaque": "paragrad.spaces.opaque:Opaque",
+    "tensor": "paragrad.spaces.tensor:Tensor",
+    "text": "paragrad.spaces.text:Text",
+})  # fmt: skip
+stores = Registry("store", {
+    "memory": "paragrad.stores.memory:MemoryStore",
+    "sqlite": "paragrad.stores.sqlite:SQLiteStore",
+})  # fmt: skip

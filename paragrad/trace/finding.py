@@ -1,0 +1,58 @@
+"""Where a program's Parameters are found: attributes, containers, nested modules; shared ones once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paragrad.trace.parameter import Parameter
+
+
+def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
+    """Path to Parameter in order of definition (iterative; cycles are fine)."""
+    found: dict[str, Parameter[Any]] = {}
+    seen: set[int] = {id(root)}
+    stack: list[tuple[str, Any]] = list(reversed(_members(root)))
+    while stack:
+        path, value = stack.pop()
+        if id(value) in seen:
+            continue
+        if isinstance(value, Parameter):
+            seen.add(id(value))
+            found[path] = value
+            continue
+        inside = _inside(value)
+        if inside:
+            seen.add(id(value))
+            stack.extend((f"{path}{_step(key)}", child) for key, child in reversed(inside))
+    return found
+
+
+def _members(owner: Any) -> list[tuple[str, Any]]:
+    """Attributes of an instance, then parts that its class holds (bundles, prompts, Parameters)."""
+    own = [(name, value) for name, value in vars(owner).items() if not name.startswith("__")]
+    known = {name for name, _ in own}
+    for cls in type(owner).__mro__:
+        for name, value in vars(cls).items():
+            if name not in known and (isinstance(value, Parameter) or _is_part(value)):
+                known.add(name)
+                own.append((name, value))
+    return own
+
+
+def _is_part(value: Any) -> bool:
+    return not isinstance(value, type) and callable(getattr(value, "named_parameters", None)) and hasattr(value, "__dict__")
+
+
+def _inside(value: Any) -> list[tuple[Any, Any]]:
+    """The children of a container or part, with the step that leads to each."""
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value))
+    if isinstance(value, dict):
+        return list(value.items())
+    if _is_part(value):
+        return _members(value)
+    return []
+
+
+def _step(key: Any) -> str:
+    return f".{key}"

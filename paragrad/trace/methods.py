@@ -1,0 +1,212 @@
+"""The methods of Variable, made from the table of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from paragrad.trace import operators
+from paragrad.trace.nodes import Const, Leaf, Node, Record1, Record2, Version
+from paragrad.trace.operation import Operation
+from paragrad.trace.record import operate
+from paragrad.trace.state import STATE
+from paragrad.trace.values import ATOMS, freeze, thaw
+from paragrad.trace.variable import Variable, note_read, wrap
+
+_new = object.__new__
+
+
+def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
+    fn = op.fn
+
+    def method(self: Any, other: Any) -> Variable[Any]:
+        if not STATE.get().fast:
+            return operate(op, (self, other))
+        a = self._n
+        kind = other.__class__
+        if kind is Variable:
+            b = other._n
+            value = fn(a.value, b.value)
+            requires = a.requires or b.requires
+        elif kind in ATOMS:
+            b = other
+            value = fn(a.value, b)
+            requires = a.requires
+        else:
+            return operate(op, (self, other))
+        if value.__class__ not in ATOMS:
+            value = freeze(value)
+        node: Node
+        if requires:
+            node = _new(Record2)
+            node.value = value
+            node.op = op
+            node.a = a
+            node.b = b
+        else:
+            node = Const(value)
+        out: Variable[Any] = _new(Variable)
+        out._n = node
+        return out
+
+    return method
+
+
+def _reflected(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
+    def method(self: Any, other: Any) -> Variable[Any]:
+        return operate(op, (other, self))
+
+    return method
+
+
+def _unary(op: Operation) -> Callable[[Any], Variable[Any]]:
+    fn = op.fn
+
+    def method(self: Any) -> Variable[Any]:
+        if not STATE.get().fast:
+            return operate(op, (self,))
+        a = self._n
+        value = freeze(fn(a.value))
+        node: Node
+        if a.requires:
+            node = _new(Record1)
+            node.value = value
+            node.op = op
+            node.a = a
+        else:
+            node = Const(value)
+        out: Variable[Any] = _new(Variable)
+        out._n = node
+        return out
+
+    return method
+
+
+def _call(op: Operation, name: str) -> Callable[..., Variable[Any]]:
+    unary = _unary(op)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Variable[Any]:
+        if not (args or kwargs):
+            return unary(self)
+        return operate(op, (self, *args), kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def _inplace(op: Operation) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        refuse_inplace(self, op.title)
+        self._n = operate(op, (self, other))._n
+        return self
+
+    return method
+
+
+def _mutator(op: Operation, name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        refuse_inplace(self, name)
+        both = operate(op, (self, *args), kwargs)
+        changed, returned = both._n.value
+        made = operate(operators.OPERATIONS["getitem"], (both, 0)) if both._n.requires else wrap(Const(changed))
+        self._n = made._n
+        return wrap(Const(returned)) if returned is not None else None
+
+    method.__name__ = name
+    return method
+
+
+def refuse_inplace(variable: Variable[Any], what: str) -> None:
+    """In-place changes are for once-off Variables.
+
+    Raises:
+        RuntimeError: on a leaf that collects gradients.
+    """
+    if isinstance(variable._n, (Leaf, Version)):
+        raise RuntimeError(f"{what} in place on a leaf that collects gradients; write y = x + ... to make a new Variable, or assign x.data")
+
+
+# --- escapes: plain values --------------------------------------------------------------------------
+
+
+def _plain(variable: Any) -> Any:
+    node = variable._n
+    note_read(node)
+    return node.value
+
+
+def _escape(convert: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, *args: Any) -> Any:
+        return convert(_plain(self), *args)
+
+    return method
+
+
+def _in(self: Any, item: Any) -> bool:
+    return (_plain(item) if isinstance(item, Variable) else item) in _plain(self)
+
+
+def _iterate(self: Any) -> Iterator[Any]:
+    """Elements of sequences are traced; keys of a dict are plain."""
+    value = self._n.value
+    if isinstance(value, dict):
+        note_read(self._n)
+        yield from list(value)
+    else:
+        for i in range(len(value)):
+            yield self[i]
+
+
+def _array(self: Any, dtype: Any = None, copy: Any = None) -> Any:
+    value = _plain(self)
+    if hasattr(value, "__array__"):
+        return value.__array__(dtype) if dtype is not None else value.__array__()
+    from importlib import import_module
+
+    return import_module("numpy").asarray(thaw(value), dtype=dtype)
+
+
+def _index(self: Any) -> int:
+    return _plain(self).__index__()  # type: ignore[no-any-return]
+
+
+def _getattr(self: Any, field: str) -> Any:
+    """A field of a structured value, traced; methods and private names stay errors."""
+    if field.startswith("_"):
+        raise AttributeError(field)
+    value = self._n.value
+    found = getattr(value, field, _MISSING)
+    if found is _MISSING or callable(found):
+        raise AttributeError(f"a Variable of {type(value).__name__} has no traced attribute {field!r}; use .value.{field} for the plain one")
+    return operate(operators.OPERATIONS["getattr"], (self, field))
+
+
+_MISSING = object()
+
+
+def install() -> None:
+    """Give Variable its operators."""
+    ops = operators.OPERATIONS
+    for row in operators.BINARY:
+        setattr(Variable, row.method, _binary(ops[row.name]))
+        if row.reflected:
+            setattr(Variable, row.reflected, _reflected(ops[row.name]))
+    for row in operators.UNARY:
+        setattr(Variable, row.method, _unary(ops[row.name]))
+    for name in operators.METHODS:
+        setattr(Variable, name, _call(ops[name], name))
+    for name in (*operators.MUTATORS, *operators.ITEM_MUTATORS):
+        setattr(Variable, name, _mutator(ops[name], name))
+    for name, op in operators.INPLACE.items():
+        setattr(Variable, name, _inplace(ops[op]))
+    setattr(Variable, "__round__", lambda self, digits=None: operate(ops["round"], (self, digits)))  # noqa: B010
+    setattr(Variable, "__iter__", _iterate)  # noqa: B010
+    setattr(Variable, "__contains__", _in)  # noqa: B010
+    setattr(Variable, "__array__", _array)  # noqa: B010
+    setattr(Variable, "__index__", _index)  # noqa: B010
+    setattr(Variable, "__getattr__", _getattr)  # noqa: B010
+    for name, convert in (("__bool__", bool), ("__len__", len), ("__int__", int), ("__float__", float), ("__complex__", complex), ("__str__", str), ("__format__", format)):
+        setattr(Variable, name, _escape(convert))
+
+
+install()

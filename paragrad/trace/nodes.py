@@ -1,0 +1,184 @@
+"""Nodes: one value each. The graph is nodes that point at the nodes they were made from.
+
+A node is a constant, a leaf that collects gradients, or a record: a value with the operation and
+the operands that made it. A :class:`~paragrad.trace.variable.Variable` is only a handle on a node,
+so changing a handle never touches what was recorded. Operands are stored in slots, because one
+collector-tracked object per operation decides how fast a graph grows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from paragrad.trace.accumulator import Accumulator
+    from paragrad.trace.cell import Cell
+    from paragrad.trace.operation import Operation
+
+
+class Extra:
+    """What few nodes have: names, identity, a call's story. Made on first use."""
+
+    __slots__ = ("after", "call", "handle", "id", "item", "name", "paths", "reads", "retained", "role", "space")
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.role: str | None = None
+        self.id: str | None = None
+        self.space: Any = None
+        self.handle: Any = None
+        self.call: Any = None
+        self.paths: tuple[str, ...] | None = None
+        self.reads: int = 0
+        self.item: int | str | None = None
+        self.after: tuple[Node, ...] = ()
+        self.retained: Accumulator | None = None
+
+
+class Node:
+    """One value. ``requires`` says whether gradients flow through it."""
+
+    __slots__ = ("extra", "value")
+    requires = False
+    op: Operation | None = None
+
+    value: Any
+    extra: Extra
+
+    def operands(self) -> tuple[Any, ...]:
+        """Inputs in edge order: nodes, or raw constants."""
+        return ()
+
+    def free(self) -> None:
+        """Forget the inputs."""
+
+
+def extra_of(node: Node) -> Extra:
+    """The node's extra, made if it has none."""
+    try:
+        return node.extra
+    except AttributeError:
+        node.extra = made = Extra()
+        return made
+
+
+def peek(node: Node) -> Extra | None:
+    """The node's extra, or None."""
+    return getattr(node, "extra", None)
+
+
+class Const(Node):
+    """A value that needs no gradient and was not made by a recorded operation."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Leaf(Node):
+    """A value the user made that collects gradients."""
+
+    __slots__ = ("acc",)
+    requires = True
+
+    def __init__(self, value: Any, acc: Accumulator) -> None:
+        self.value = value
+        self.acc = acc
+
+
+class Version(Node):
+    """One version of a Parameter's value, as it was read."""
+
+    __slots__ = ("cell", "version")
+    requires = True
+
+    def __init__(self, value: Any, version: int, cell: Cell) -> None:
+        self.value = value
+        self.version = version
+        self.cell = cell
+
+    @property
+    def acc(self) -> Accumulator:
+        return self.cell.acc
+
+
+class FrozenVersion(Version):
+    """A version of a Parameter that is not trained."""
+
+    __slots__ = ()
+    requires = False
+
+
+class Record(Node):
+    """A value an operation made. Freed once its operation is None."""
+
+    __slots__ = ("op",)
+    requires = True
+    op: Operation | None
+
+
+class Record1(Record):
+    """One operand."""
+
+    __slots__ = ("a",)
+    a: Any
+
+    def operands(self) -> tuple[Any, ...]:
+        return (self.a,)
+
+    def free(self) -> None:
+        self.op = self.a = None
+
+
+class Record2(Record):
+    """Two operands."""
+
+    __slots__ = ("a", "b")
+    a: Any
+    b: Any
+
+    def operands(self) -> tuple[Any, ...]:
+        return (self.a, self.b)
+
+    def free(self) -> None:
+        self.op = self.a = self.b = None
+
+
+class RecordN(Record):
+    """Any number of operands; ``extra.paths`` names them when the operation's signature does not."""
+
+    __slots__ = ("args",)
+    args: tuple[Any, ...]
+
+    def operands(self) -> tuple[Any, ...]:
+        return self.args
+
+    def free(self) -> None:
+        self.op = None
+        self.args = ()
+
+
+class Untrained(RecordN):
+    """A record through which no gradient flows: drawn, never pulled."""
+
+    __slots__ = ()
+    requires = False
+
+
+def edge_names(node: Node) -> tuple[str, ...]:
+    """The argument each operand came through, in edge order."""
+    extra = peek(node)
+    if extra is not None and extra.paths is not None:
+        return extra.paths
+    op = node.op
+    return op.names(len(node.operands())) if op is not None else ()
+
+
+def edges(node: Node) -> Iterator[tuple[str, Node]]:
+    """Named operands that are nodes."""
+    for name, operand in zip(edge_names(node), node.operands(), strict=True):
+        if isinstance(operand, Node):
+            yield name, operand

@@ -1,0 +1,152 @@
+"""Overlays: how a context says which values Parameters have.
+
+An overlay owns its values and its accumulators, so eight candidates in eight threads are eight
+overlays, never a change or a copy of the program. A pinned overlay remembers the first version
+that is read of every Parameter, so no evaluation sees half an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from paragrad.errors import Conflict, UsageError
+from paragrad.trace.cell import Cell
+from paragrad.trace.nodes import FrozenVersion, Node, Version
+from paragrad.trace.state import STATE, within
+
+
+class Overlay:
+    """Parameter values of one context, flattened: reading costs the same at any depth.
+
+    Attributes:
+        versions: base cell to the Version this overlay gives.
+        base: base cell to the version number the overlay was made from.
+        written: base cells changed here, in order.
+        trainable: False for a teacher: values are constants.
+        buffer: collects writes only; gradients are those of the context around it.
+    """
+
+    __slots__ = ("_lock", "base", "buffer", "label", "outer", "trainable", "versions", "written")
+
+    def __init__(self, outer: Overlay | None = None, *, trainable: bool = True, buffer: bool = False, label: str = "") -> None:
+        self.versions: dict[Cell, Node] = {}
+        self.base: dict[Cell, int] = {}
+        self.written: dict[Cell, Any] = {}
+        self.outer = outer
+        self.trainable = trainable
+        self.buffer = buffer
+        self.label = label
+        self._lock = Lock()
+
+    def read(self, parameter: Any) -> Node:
+        """The version of ``parameter`` here; the first read takes it from the outer context."""
+        cell = parameter._cell
+        found = self.versions.get(cell)
+        if found is not None:
+            return found
+        source: Any = self.outer.read(parameter) if self.outer is not None else parameter._live()
+        with self._lock:
+            found = self.versions.get(cell)
+            if found is None:
+                found = self._own(parameter, source.value, source)
+                self.versions[cell] = found
+                self.base[cell] = source.version
+        return found
+
+    def _own(self, parameter: Any, value: Any, source: Any) -> Node:
+        requires = self.trainable and parameter._trained
+        cell = Cell(parameter._cell.handle, source.version)
+        if self.buffer:
+            cell.acc = source.cell.acc
+        return (Version if requires else FrozenVersion)(value, source.version, cell)
+
+    def write(self, parameter: Any, value: Any) -> int:
+        """Change a Parameter in this context only; its gradients collected here stay."""
+        here: Any = self.read(parameter)
+        with self._lock:
+            cell = here.cell
+            cell.current += 1
+            made = type(here)(value, cell.current, cell)
+            self.versions[parameter._cell] = made
+            self.written[parameter._cell] = parameter
+            return cell.current  # type: ignore[no-any-return]
+
+    def set(self, parameter: Any, value: Any) -> None:
+        """Give a Parameter a value for the whole life of this overlay."""
+        source = self.read(parameter)
+        with self._lock:
+            self.versions[parameter._cell] = self._own(parameter, value, source)
+
+
+@contextmanager
+def pinned(label: str = "") -> Iterator[Overlay]:
+    """Parameters keep, inside the block, the version that is read first; writes stay inside."""
+    with overlaid(Overlay(STATE.get().overlay, label=label)) as made:
+        yield made
+
+
+@contextmanager
+def overlaid(made: Overlay) -> Iterator[Overlay]:
+    """Run a block in the context of ``made``."""
+    with within(overlay=made):
+        yield made
+
+
+@contextmanager
+def overlay(values: Mapping[Any, Any]) -> Iterator[Overlay]:
+    """A context in which some Parameters have other values: ``{parameter: value}``, checked by their spaces.
+
+    The program is not changed or copied; gradients collected inside belong to the overlay.
+    """
+    made = Overlay(STATE.get().overlay)
+    for parameter, value in values.items():
+        if not hasattr(parameter, "_cell"):
+            raise UsageError(f"overlay takes {{Parameter: value}}; {parameter!r} is no Parameter. For ids use program.overlay({{id: value}})")
+        made.set(parameter, parameter.checked(value))
+    with overlaid(made) as inside:
+        yield inside
+
+
+@contextmanager
+def transaction() -> Iterator[Overlay]:
+    """Writes inside the block are published together when it ends, or not at all.
+
+    Raises:
+        Conflict: a written Parameter was changed by someone else meanwhile; nothing was published.
+    """
+    made = Overlay(STATE.get().overlay, buffer=True)
+    with within(overlay=made):
+        yield made
+    publish(made)
+
+
+_PUBLISH = Lock()
+
+
+def publish(made: Overlay) -> None:
+    """Write an overlay's changes to the context around it: all, or none.
+
+    Checks and private writes happen under one lock; Parameters in stores are published by one
+    commit per store, staged first when there are several.
+
+    Raises:
+        Conflict: a base version has moved on.
+    """
+    changes = [(parameter, made.versions[cell].value, made.base[cell]) for cell, parameter in made.written.items()]
+    if made.outer is not None:
+        for parameter, value, _ in changes:
+            made.outer.write(parameter, value)
+        return
+    private = [change for change in changes if change[0]._bound is None]
+    bound = [change for change in changes if change[0]._bound is not None]
+    with _PUBLISH:
+        for parameter, _, base in private:
+            if parameter._cell.current != base:
+                raise Conflict(f"{parameter.id} is at version {parameter._cell.current}, not {base}: someone wrote it; read again and retry")
+        if bound:
+            bound[0][0]._bound.publish([(p._bound, value, base) for p, value, base in bound])
+        for parameter, value, _ in private:
+            parameter._set_live(value)

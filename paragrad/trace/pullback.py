@@ -1,0 +1,72 @@
+"""Rules for a whole operation: one function that gives the gradient of every argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paragrad.trace.nodes import edge_names, peek
+from paragrad.trace.pull import operand_values
+from paragrad.trace.values import brief
+
+
+def whole_rule(rule: Any, propagator: Any, g: Any, out: Any, node: Any, create_graph: bool) -> Sequence[Any]:
+    """Call ``rule(g, out, *arguments)`` and hand its answer to the operands, at any nesting.
+
+    Raises:
+        TypeError: the rule gave another number of gradients than the operation has arguments.
+    """
+    arguments = _arguments(node, create_graph)
+    answer = rule(propagator.outward(g), out, *arguments.values())
+    by_name = _named(answer, list(arguments), node)
+    gradients = []
+    for path in edge_names(node):
+        name, steps = _split(path)
+        gradients.append(propagator.inward(_inside(by_name.get(name), steps), g))
+    return gradients
+
+
+def _arguments(node: Any, create_graph: bool) -> dict[str, Any]:
+    """Arguments by name, in the order of the signature."""
+    extra = peek(node)
+    call = extra.call if extra is not None else None
+    names = edge_names(node)
+    values = operand_values(node, create_graph)
+    if call is None:
+        return dict(zip(names, values, strict=True))
+    arguments = dict(call.input_args)
+    if create_graph:
+        arguments.update({name: value for name, value in zip(names, values, strict=True) if name in arguments})
+    return arguments
+
+
+def _named(answer: Any, names: list[str], node: Any) -> Mapping[str, Any]:
+    if isinstance(answer, Mapping):
+        return answer
+    if len(names) == 1 and not isinstance(answer, tuple):
+        return {names[0]: answer}
+    if isinstance(answer, (tuple, list)) and len(answer) == len(names):
+        return dict(zip(names, answer, strict=True))
+    raise TypeError(
+        f"the pullback of {node.op!r} returned {brief(answer)}; return one gradient per argument ({', '.join(names)}), in order or by name"
+    )
+
+
+def _split(path: str) -> tuple[str, list[Any]]:
+    """``a[0]['k']`` as the argument and the steps inside it."""
+    name, bracket, rest = path.partition("[")
+    if not bracket:
+        return name, []
+    steps: list[Any] = []
+    for step in rest.rstrip("]").split("]["):
+        steps.append(int(step) if step.lstrip("-").isdigit() else step.strip("'\""))
+    return name, steps
+
+
+def _inside(gradient: Any, steps: list[Any]) -> Any:
+    """The part of an argument's gradient that belongs to one place inside it; words go everywhere."""
+    for step in steps:
+        if gradient is None or isinstance(gradient, str):
+            return gradient
+        gradient = gradient[step] if not isinstance(gradient, Mapping) else gradient.get(step)
+    return gradient

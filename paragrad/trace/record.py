@@ -1,0 +1,120 @@
+"""Recording: how a call on Variables becomes a node.
+
+The generated operators have a fast path of their own (:mod:`paragrad.trace.methods`); everything
+else comes here: nested arguments, hooks, calls inside other calls, components built by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from paragrad.context import current_scope
+from paragrad.trace.nodes import Const, Node, Record1, Record2, RecordN, Untrained, extra_of
+from paragrad.trace.operation import Operation
+from paragrad.trace.state import STATE, State
+from paragrad.trace.values import freeze, thaw
+from paragrad.trace.variable import Variable, wrap
+
+
+class Edges:
+    """The Variables found in a call's arguments, with the path of each."""
+
+    __slots__ = ("nodes", "paths")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.paths: list[str] = []
+
+    def add(self, path: str, node: Node) -> None:
+        self.nodes.append(node)
+        self.paths.append(path)
+
+    def plain(self, value: Any, path: str) -> Any:
+        """``value`` with every Variable in it replaced by its plain value, each noted as an edge."""
+        cls = value.__class__
+        if isinstance(value, Variable):
+            node = value._n
+            self.add(path, node)
+            return thaw(node.value)
+        if cls is list:
+            return [self.plain(x, f"{path}[{i}]") for i, x in enumerate(value)]
+        if cls is tuple:
+            return tuple([self.plain(x, f"{path}[{i}]") for i, x in enumerate(value)])
+        if cls is dict:
+            return {key: self.plain(x, f"{path}[{key!r}]") for key, x in value.items()}
+        return value
+
+
+def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: Sequence[str] | None = None) -> Node:
+    """A record of ``op``, or a constant when nothing is recorded.
+
+    Generated operators are recorded when an operand requires a gradient; the user's own operations
+    always, so that their graph can be drawn.
+    """
+    requires = any(isinstance(n, Node) and n.requires for n in nodes)
+    if not state.record or (op.kind == "operator" and not requires):
+        return Const(value)
+    node: Any
+    if not requires:
+        node = Untrained()
+        node.args = tuple(nodes)
+    elif len(nodes) == 1:
+        node = Record1()
+        node.a = nodes[0]
+    elif len(nodes) == 2:
+        node = Record2()
+        node.a, node.b = nodes
+    else:
+        node = RecordN()
+        node.args = tuple(nodes)
+    node.value, node.op = value, op
+    if paths is not None:
+        extra_of(node).paths = tuple(paths)
+    if op.kind != "operator":
+        scope = current_scope()
+        extra_of(node).item = scope.at.item if scope is not None else None
+    for hook in state.hooks:
+        hook(wrap(node))
+    return node
+
+
+def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Variable[Any]:
+    """Apply a generated operator to Variables and plain values, at any nesting."""
+    state = STATE.get()
+    edges = Edges()
+    names = op.names(len(args))
+    plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
+    named = {key: edges.plain(x, key) for key, x in kwargs.items()}
+    value = freeze(op.fn(*plain, **named))
+    flat = not kwargs and all(isinstance(x, Variable) or not isinstance(x, (list, tuple, dict)) for x in args)
+    if flat:
+        return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else x for x in args]))
+    return wrap(make(state, value, op, edges.nodes, edges.paths))
+
+
+def component(
+    value: Any, name: str, predecessors: Sequence[Variable[Any]] | Mapping[str, Variable[Any]], input_args: Mapping[str, Any] | None
+) -> Node:
+    """A component's output built by hand: its value, what it was made from, what it was called with."""
+    from paragrad.trace.call import Call
+
+    named = predecessors if isinstance(predecessors, Mapping) else {f"x{i}": p for i, p in enumerate(predecessors)}
+    for key, p in named.items():
+        if not isinstance(p, Variable):
+            raise TypeError(f"predecessor {key} is {p!r} of type {type(p).__name__}; predecessors are Variables: wrap it with pg.Variable(...)")
+    op = Operation(name, _built_by_hand, kind="component")
+    node = make(STATE.get(), value, op, [p._n for p in named.values()], list(named))
+    extra_of(node).call = Call(input_args=snapshot(input_args or {}))
+    return node
+
+
+def snapshot(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An immutable copy of what a component was called with; Variables become their values."""
+    edges = Edges()
+    return MappingProxyType({name: freeze(edges.plain(value, name)) for name, value in args.items()})
+
+
+def _built_by_hand(*_: Any) -> Any:
+    raise RuntimeError("this Variable was built by hand; it has no function to call")

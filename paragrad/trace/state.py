@@ -1,0 +1,85 @@
+"""The state of a context: one immutable object in one ContextVar.
+
+It says whether calls are recorded, through which overlay Parameters are read, who watches, and
+which reads the enclosing call has made. Threads and tasks start from a copy, so nothing here is
+ever shared by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paragrad.protocols.data import Step
+    from paragrad.trace.escapes import Reads
+    from paragrad.trace.overlay import Overlay
+
+
+class State:
+    """Attributes are never changed; :meth:`but` gives a changed copy.
+
+    Attributes:
+        record: whether operations are recorded.
+        overlay: where Parameters are read and written, or None for live values.
+        reads: what the enclosing call has read so far, or None outside any call.
+        hooks: functions called with every record.
+        steps: where a teacher's components put their steps, or None.
+        stores: parameter context, key to store, or None.
+        fast: nothing but plain recording is going on.
+    """
+
+    __slots__ = ("fast", "hooks", "overlay", "reads", "record", "steps", "stores")
+
+    def __init__(
+        self,
+        record: bool = True,
+        overlay: Overlay | None = None,
+        reads: Reads | None = None,
+        hooks: tuple[Callable[[Any], None], ...] = (),
+        steps: list[Step] | None = None,
+        stores: Any = None,
+    ) -> None:
+        self.record = record
+        self.overlay = overlay
+        self.reads = reads
+        self.hooks = hooks
+        self.steps = steps
+        self.stores = stores
+        self.fast = record and not hooks
+
+    def but(self, **changes: Any) -> State:
+        """A copy with some attributes changed."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "fast"}
+        return State(**{**fields, **changes})
+
+
+STATE: ContextVar[State] = ContextVar("paragrad_state", default=State())  # noqa: B039 - State is immutable
+
+
+@contextmanager
+def within(**changes: Any) -> Iterator[State]:
+    """Run a block under a changed state."""
+    changed = STATE.get().but(**changes)
+    token = STATE.set(changed)
+    try:
+        yield changed
+    finally:
+        STATE.reset(token)
+
+
+class no_grad(ContextDecorator):  # noqa: N801 - named as in torch
+    """Record nothing inside the block (or the decorated function)."""
+
+    _token: Token[State]
+
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()
+
+    def __enter__(self) -> None:
+        self._token = STATE.set(STATE.get().but(record=False))
+
+    def __exit__(self, *_: object) -> None:
+        STATE.reset(self._token)
