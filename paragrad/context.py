@@ -42,6 +42,35 @@ class Coordinate:
         return int.from_bytes(digest[:8], "big") >> 1
 
 
+class Spent:
+    """What one item has used so far: calls, tokens, dollars. Shared by the scopes inside the item."""
+
+    __slots__ = ("calls", "input_tokens", "output_tokens", "usd")
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.input_tokens: list[int] = []
+        self.output_tokens: list[int] = []
+        self.usd: list[float | None] = []
+
+    def add(self, *, input_tokens: int, output_tokens: int, usd: float | None) -> None:
+        """Count one call; appending needs no lock."""
+        self.calls.append(1)
+        self.input_tokens.append(input_tokens)
+        self.output_tokens.append(output_tokens)
+        self.usd.append(usd)
+
+    def total(self) -> dict[str, Any]:
+        """Sums; ``usd`` is None when the price of any call is unknown."""
+        unknown = any(x is None for x in self.usd)
+        return {
+            "calls": len(self.calls),
+            "input_tokens": sum(self.input_tokens),
+            "output_tokens": sum(self.output_tokens),
+            "usd": None if unknown else sum(x for x in self.usd if x is not None),
+        }
+
+
 class Scope:
     """One stretch of work at one (step, candidate, item, repeat); hands out ordinals in program order.
 
@@ -53,7 +82,7 @@ class Scope:
         prefix: ordinals of the enclosing call, for work that runs concurrently inside an item.
     """
 
-    __slots__ = ("_next", "at", "closed", "journal", "ledger", "prefix", "seed")
+    __slots__ = ("_next", "at", "closed", "journal", "ledger", "prefix", "seed", "spent")
 
     def __init__(
         self, at: Coordinate, *, seed: int = 0, journal: Journal | None = None, ledger: Ledger | None = None, prefix: tuple[int, ...] = ()
@@ -64,6 +93,7 @@ class Scope:
         self.ledger = ledger
         self.prefix = prefix
         self.closed = False
+        self.spent = Spent()
         self._next = 0
 
     def coordinate(self) -> Coordinate:
@@ -80,10 +110,16 @@ class Scope:
         return Coordinate(at.step, at.candidate, at.item, at.repeat, at.phase, (*self.prefix, ordinal))
 
     def child(self, phase: str | None = None) -> Scope:
-        """A scope for work that runs beside its caller; takes one ordinal now, so order is program order."""
+        """A scope for work that runs beside its caller; takes one ordinal now, so order is program order.
+
+        Within the same phase it shares what was spent; another phase counts for itself.
+        """
         here = self.coordinate()
         at = Coordinate(here.step, here.candidate, here.item, here.repeat, phase or here.phase)
-        return Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=here.ordinal)
+        made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=here.ordinal)
+        if at.phase == self.at.phase:
+            made.spent = self.spent
+        return made
 
     def random(self) -> Random:
         """A generator seeded by the next coordinate."""

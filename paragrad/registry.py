@@ -84,15 +84,16 @@ algorithms = Registry(
     {"minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm"},
     {"gepa": "pareto", "miprov2": "pareto", "beamsearch": "beam", "ucbsearch": "ucb", "basicsearch": "basic"},
 )
-facets = Registry(  # parts that lower floors find by name
-    "facet",
-    {
-        "cell": "paragrad.stores.cells:open_cell",
-        "context": "paragrad.stores.contexts:resolve_context",
-        "space_for": "paragrad.spaces.infer:space_for",
-        "drawing": "paragrad.trace.drawing:Graph",
-    },
-)
+facets = Registry("facet", {  # parts that lower floors find by name
+    "bind": "paragrad.modules.bound:bind",
+    "cell": "paragrad.stores.cells:open_cell",
+    "context": "paragrad.stores.contexts:resolve_context",
+    "gather": "paragrad.executors.shared:gather",
+    "load": "paragrad.modules.files:load",
+    "map": "paragrad.modules.mapping:map_rows",
+    "save": "paragrad.modules.files:save",
+    "space_for": "paragrad.spaces.infer:space_for",
+})  # fmt: skip
 metrics = Registry("metric", {
     "contains": "paragrad.guides.metrics:contains",
     "exact_match": "paragrad.guides.metrics:exact_match",

@@ -70,7 +70,8 @@ class ParameterEvidence:
 class ItemEvidence:
     """One evaluated row: what came out, what was said of it, and what flowed back.
 
-    ``status`` is "ok", "error" (the program failed; ``output`` is the error's report) or "outage".
+    ``status`` is "ok", "error" (the program failed; ``output`` is the error's report and the score is the
+    floor, 0) or "outage" (no score). ``spent`` holds calls, tokens and dollars.
     """
 
     item: int | str
@@ -83,6 +84,7 @@ class ItemEvidence:
     episodes: Sequence[Episode] = ()
     graph: Any = None
     status: str = "ok"
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def score(self) -> float | None:

@@ -7,7 +7,7 @@ that is read of every Parameter, so no evaluation sees half an update.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -150,3 +150,17 @@ def publish(made: Overlay) -> None:
             bound[0][0]._bound.publish([(p._bound, value, base) for p, value, base in bound])
         for parameter, value, _ in private:
             parameter._set_live(value)
+
+
+@contextmanager
+def guarded(parameters: Iterable[Any]) -> Iterator[None]:
+    """While a run trains these Parameters, reading one outside its pinned context raises ``LostContext``."""
+    chosen = list(parameters)
+    leaves = [parameter._leaf for parameter in chosen]
+    for parameter in chosen:
+        parameter._leaf, parameter._lost = None, True
+    try:
+        yield
+    finally:
+        for parameter, leaf in zip(chosen, leaves, strict=True):
+            parameter._leaf, parameter._lost = leaf, False

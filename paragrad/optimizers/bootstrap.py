@@ -1,0 +1,121 @@
+"""BootstrapFewShot: worked examples from a teacher's own runs, chosen by score alone.
+
+Bootstrapped demos are what the teacher did on rows it got right, drawn with weight teacher score −
+student score; raw demos are rows as they are in the data, drawn with weight 1 − student score.
+Needs no gradient, no critic and no optimizer model. (Khattab et al., "DSPy", 2023; weights: the
+text-parameter document.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from paragrad.optimizers.base import Transform
+from paragrad.protocols.data import Demo
+from paragrad.protocols.evidence import Ask, Candidate, Evidence, ItemEvidence, ParameterEvidence
+
+SMOOTHING = 0.05  # a teacher no better than its student still teaches, a little
+
+
+class BootstrapFewShot(Transform):
+    """Fills Demos Parameters.
+
+    Args:
+        parameters: Parameters to bind to, or None.
+        raw_shots: how many of the demos are rows from the data instead of teacher runs.
+        threshold: least score of a teacher run that may become a demo.
+        teacher: the model that runs as teacher; None: the program's own.
+    """
+
+    kinds = frozenset({"demos"})
+    needs = frozenset({"episodes", "teacher"})
+
+    def __init__(self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, teacher: Any = None, model: Any = None) -> None:
+        super().__init__(parameters, model=model)
+        self.raw_shots = raw_shots
+        self.threshold = threshold
+        self.teacher = teacher
+
+    def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
+        """Evidence kept over steps: what teachers did per row, and how students fared."""
+        return {"runs": {}, "student": {}}
+
+    def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Ask) -> tuple[list[Candidate], Any]:
+        """Different draws and different numbers of demos, for every Demos Parameter at once."""
+        state = _with_evidence(state, evidence)
+        candidates: list[Candidate] = []
+        demos = [p for p in evidence.parameters.values() if p.trainable and p.kind == "demos"]
+        for attempt in range(n * 3):
+            changes = {p.id: self._draw(p, state, evidence, attempt) for p in demos}
+            changes = {id: chosen for id, chosen in changes.items() if chosen}
+            if not changes or any(c.values[id] == chosen for c in candidates for id, chosen in changes.items()):
+                continue
+            sizes = ", ".join(f"{_short(id)} {len(evidence.parameters[id].value or ())} → {len(chosen)}" for id, chosen in changes.items())
+            candidates.append(evidence.candidate(changes, origin=sizes))
+            if len(candidates) == n:
+                break
+        return candidates, state
+
+    def _draw(self, parameter: ParameterEvidence, state: Any, evidence: Evidence, attempt: int) -> tuple[Demo, ...]:
+        most = int(parameter.space.spec()["max_shots"])
+        shots = most if attempt % 2 == 0 else max(1, most - 1 - (attempt // 2) % most)
+        component = parameter.id.removesuffix(".demos")
+        runs = _of_component(state["runs"], component)
+        student = state["student"]
+        taught = [(row, run) for row, run in sorted(runs.items()) if run["score"] >= self.threshold]
+        weights = [max(0.0, run["score"] - student.get(row, 0.0)) + SMOOTHING for row, run in taught]
+        raw = min(self.raw_shots, shots)
+        chosen = _weighted(taught, weights, shots - raw, evidence.random)
+        known = {row for row, _ in chosen}
+        rest = [(row, run) for row, run in sorted(runs.items()) if row not in known and run["target"] is not None]
+        plain = _weighted(rest, [1.0 - student.get(row, 0.0) + 1e-6 for row, _ in rest], raw, evidence.random)
+        picked = [Demo(run["inputs"], run["output"]) for _, run in chosen] + [Demo(run["inputs"], run["target"]) for _, run in plain]
+        return tuple(picked)
+
+
+def _with_evidence(state: Any, evidence: Evidence) -> Any:
+    """State with this step's runs added; a better run of a row replaces a worse one."""
+    runs = {component: dict(rows) for component, rows in state["runs"].items()}
+    student = dict(state["student"])
+    for item in evidence.items:
+        if item.score is not None and item.status == "ok":
+            student[str(item.item)] = item.score
+    for item in evidence.teacher or evidence.items:
+        _add_run(runs, item)
+    return {"runs": runs, "student": student}
+
+
+def _add_run(runs: dict[str, dict[str, Any]], item: ItemEvidence) -> None:
+    if item.status != "ok" or item.score is None:
+        return
+    for episode in item.episodes:
+        for step in episode.steps:
+            rows = runs.setdefault(step.component, {})
+            known = rows.get(str(item.item))
+            if known is None or item.score > known["score"]:
+                rows[str(item.item)] = {
+                    "inputs": dict(step.input_args),
+                    "output": step.output,
+                    "target": item.target,
+                    "score": item.score,
+                }
+
+
+def _of_component(runs: dict[str, dict[str, Any]], component: str) -> dict[str, Any]:
+    """Runs of the component a Demos Parameter belongs to; of the only component when names do not meet."""
+    if component in runs:
+        return runs[component]
+    return next(iter(runs.values())) if len(runs) == 1 else {}
+
+
+def _weighted(items: Sequence[Any], weights: Sequence[float], count: int, random: Random) -> list[Any]:
+    """``count`` items without replacement, by weight (Efraimidis and Spirakis, 2006)."""
+    keyed = [(random.random() ** (1.0 / weight), i) for i, weight in enumerate(weights)]
+    best = sorted(keyed, reverse=True)[:count]
+    return [items[i] for _, i in sorted(best, key=lambda pair: pair[0], reverse=True)]
+
+
+def _short(id: str) -> str:
+    return id.rpartition(".")[2]

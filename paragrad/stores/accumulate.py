@@ -1,0 +1,199 @@
+"""The arithmetic of gradient accumulators: sums of numbers and arrays, plain or exact.
+
+An accumulator is immutable: its ``terms`` are numbers (or arrays) whose sum is the gradient. A plain
+one has one term. An exact one keeps the rounding errors as further terms (J. R. Shewchuk, "Adaptive
+precision floating-point arithmetic", 1997), so the sum, rounded once at the end, does not depend on
+the order of the pushes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from paragrad.stores.sealing import pack, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """What was pushed and not yet taken.
+
+    Attributes:
+        shape: of the parameter; None for a number.
+        dtype: of the gradient as it is handed out.
+        count: pushes so far.
+        terms: floats or arrays whose sum is the gradient; empty for zero.
+    """
+
+    shape: tuple[int, ...] | None
+    dtype: str
+    count: int = 0
+    terms: tuple[Any, ...] = ()
+
+
+def blank(value: Any) -> Accumulator | None:
+    """The empty accumulator for a value, or None for values that have no numeric gradient."""
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return Accumulator(None, "float64")
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        return None
+    kind = getattr(dtype, "kind", "f")
+    return Accumulator(tuple(shape), str(dtype) if kind == "f" else "float64") if kind in "fiu" else None
+
+
+def checked(id: str, acc: Accumulator, delta: Any) -> Any:
+    """``delta`` as a float, or as an array of floats of the accumulator's shape; never a copy of an array that fits.
+
+    Raises:
+        TypeError: not numeric, or complex.
+        ValueError: another shape.
+    """
+    if acc.shape is None:
+        return _checked_number(id, delta)
+    import numpy
+
+    array = numpy.asarray(delta)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"the gradient of {id!r} must hold real numbers, not {array.dtype}; convert it to {acc.dtype}")
+    if array.shape != acc.shape:
+        raise ValueError(f"the gradient of {id!r} has shape {array.shape}, the parameter {acc.shape}; give one number per element")
+    return array if array.dtype.kind == "f" else array.astype(working_dtype(acc))
+
+
+def _checked_number(id: str, delta: Any) -> float:
+    if getattr(delta, "shape", ()) != ():
+        raise ValueError(f"the gradient of {id!r} has shape {tuple(delta.shape)}, the parameter is one number; give a float")
+    if hasattr(delta, "item"):
+        delta = delta.item()
+    if isinstance(delta, bool) or not isinstance(delta, int | float):
+        raise TypeError(f"the gradient of {id!r} must be a number, not {type(delta).__name__} ({delta!r:.60}); give a float")
+    return float(delta)
+
+
+def working_dtype(acc: Accumulator) -> str:
+    """What sums are kept in: the parameter's type, but at least float32."""
+    return "float32" if acc.dtype == "float16" else acc.dtype
+
+
+def pushed(acc: Accumulator, delta: Any, scale: float, exact: bool) -> Accumulator:
+    """The accumulator after ``delta * scale``; ``delta`` was checked."""
+    term = delta if scale == 1.0 else delta * scale
+    return replace(acc, count=acc.count + 1, terms=_plus(acc, term, exact))
+
+
+def merged(acc: Accumulator, other: Accumulator, exact: bool) -> Accumulator:
+    """Both together: what a lease gives back."""
+    total = acc
+    for term in other.terms:
+        total = replace(total, terms=_plus(total, term, exact))
+    return replace(total, count=acc.count + other.count)
+
+
+def total(acc: Accumulator) -> Any:
+    """The gradient: a float, or a new array."""
+    if acc.shape is None:
+        return _number_total(acc.terms)
+    import numpy
+
+    if not acc.terms:
+        return numpy.zeros(acc.shape, acc.dtype)
+    found = acc.terms[0] if len(acc.terms) == 1 else _array_total(acc.terms)
+    return found.astype(acc.dtype)
+
+
+def _plus(acc: Accumulator, term: Any, exact: bool) -> tuple[Any, ...]:
+    if acc.shape is None:
+        return _grown_numbers(acc.terms, term) if exact else (acc.terms[0] + term if acc.terms else 0.0 + term,)
+    import numpy
+
+    if exact:
+        return _grown_arrays(acc.terms, numpy.asarray(term, dtype="float64"))
+    if acc.terms:
+        return ((acc.terms[0] + term).astype(working_dtype(acc), copy=False),)
+    return (numpy.array(term, dtype=working_dtype(acc)),)
+
+
+def _number_total(terms: tuple[float, ...]) -> float:
+    if all(map(math.isfinite, terms)):
+        return math.fsum(terms)
+    return sum(terms)
+
+
+def _grown_numbers(terms: tuple[float, ...], x: float) -> tuple[float, ...]:
+    """Exact partial sums; a result that is not finite is kept as it is."""
+    grown = []
+    for y in terms:
+        high = x + y
+        if not math.isfinite(high):
+            return (high,)
+        part = high - x
+        low = (x - (high - part)) + (y - part)
+        if low:
+            grown.append(low)
+        x = high
+    return (*grown, x)
+
+
+def _grown_arrays(terms: tuple[Any, ...], x: Any) -> tuple[Any, ...]:
+    """The same for arrays, element by element; zero terms sink to the end and fall off."""
+    import numpy
+
+    grown = []
+    with numpy.errstate(invalid="ignore", over="ignore"):
+        for y in terms:
+            high = x + y
+            part = high - x
+            low = (x - (high - part)) + (y - part)
+            low[~numpy.isfinite(high)] = 0.0
+            grown.append(low)
+            x = high
+    grown.append(x)
+    for last in range(len(grown) - 1, 0, -1):
+        for place in range(last):
+            gap = grown[place] == 0
+            if gap.any():
+                grown[place] = numpy.where(gap, grown[place + 1], grown[place])
+                grown[place + 1] = numpy.where(gap, 0.0, grown[place + 1])
+    while len(grown) > 1 and not grown[-1].any():
+        grown.pop()
+    return tuple(grown)
+
+
+def _array_total(terms: tuple[Any, ...]) -> Any:
+    """The exact sum of each element's terms, rounded once."""
+    import numpy
+
+    out = terms[0].copy()
+    several = terms[1] != 0
+    if several.any():
+        columns = zip(*(term[several].tolist() for term in terms), strict=True)
+        out[several] = numpy.array([_number_total(column) for column in columns])
+    return out
+
+
+def encode(acc: Accumulator) -> bytes:
+    """As bytes, without pickle."""
+    header = {"shape": acc.shape, "dtype": acc.dtype, "count": acc.count}
+    if acc.shape is None:
+        return pack({**header, "terms": acc.terms})
+    kinds = [str(term.dtype) for term in acc.terms]
+    return pack({**header, "kinds": kinds}, [term.tobytes() for term in acc.terms])
+
+
+def decode(data: bytes) -> Accumulator:
+    """The inverse of :func:`encode`."""
+    header, blobs = unpack(data)
+    return _decoded(header, blobs)
+
+
+def _decoded(header: Mapping[str, Any], blobs: list[bytes]) -> Accumulator:
+    if header["shape"] is None:
+        return Accumulator(None, header["dtype"], header["count"], tuple(header["terms"]))
+    import numpy
+
+    shape = tuple(header["shape"])
+    terms = (numpy.frombuffer(blob, kind).reshape(shape) for blob, kind in zip(blobs, header["kinds"], strict=True))
+    return Accumulator(shape, header["dtype"], header["count"], tuple(terms))

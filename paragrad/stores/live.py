@@ -1,0 +1,99 @@
+"""Live accumulators: gradients that are added in place, one lock per parameter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from paragrad.stores.accumulate import Accumulator, checked, merged, pushed, working_dtype
+
+
+class Stripe:
+    """One running sum with its lock."""
+
+    __slots__ = ("acc", "buffer", "count", "lock")
+
+    def __init__(self, acc: Accumulator) -> None:
+        self.lock = threading.Lock()
+        self.load(acc)
+
+    def load(self, acc: Accumulator) -> None:
+        """Continue from ``acc``."""
+        self.acc = acc
+        self.buffer: Any = None
+        self.count = 0
+
+    def add(self, delta: Any, scale: float, exact: bool) -> None:
+        """Add in place where the parameter is an array and the sum a plain one; the lock is held by the caller."""
+        if exact or self.acc.shape is None:
+            self.acc = pushed(self.acc, delta, scale, exact)
+            return
+        import numpy
+
+        term = delta if scale == 1.0 else delta * scale
+        if self.buffer is None:
+            self.buffer = numpy.array(term, dtype=working_dtype(self.acc))
+        else:
+            numpy.add(self.buffer, term, out=self.buffer, casting="same_kind")
+        self.count += 1
+
+    def snapshot(self, exact: bool) -> Accumulator:
+        """What was added so far; shares nothing with what is added later."""
+        if self.buffer is None:
+            return self.acc
+        added = Accumulator(self.acc.shape, self.acc.dtype, self.count, (self.buffer.copy(),))
+        return merged(self.acc, added, exact) if self.acc.count else added
+
+
+class Live:
+    """The accumulator of one parameter.
+
+    Args:
+        acc: where it starts.
+        stripes: running sums; threads spread over them, which pays from about four threads on.
+        exact: order-independent sums.
+    """
+
+    __slots__ = ("exact", "shape", "stripes", "template", "tokens")
+
+    def __init__(self, acc: Accumulator, stripes: int, exact: bool) -> None:
+        self.template = Accumulator(acc.shape, acc.dtype)
+        self.exact = exact
+        self.stripes = [Stripe(acc), *(Stripe(self.template) for _ in range(stripes - 1))]
+        self.tokens: set[str] = set()
+
+    def push(self, name: str, delta: Any, scale: float, token: str | None) -> None:
+        """Add once; a known ``token`` adds nothing."""
+        fitting = checked(name, self.template, delta)
+        if token is None:
+            stripe = self.stripes[threading.get_ident() // 64 % len(self.stripes)] if len(self.stripes) > 1 else self.stripes[0]
+            with stripe.lock:
+                stripe.add(fitting, scale, self.exact)
+            return
+        with self.stripes[0].lock:
+            if token not in self.tokens:
+                self.stripes[0].add(fitting, scale, self.exact)
+                self.tokens.add(token)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No push gets in between."""
+        with ExitStack() as locks:
+            for stripe in self.stripes:
+                locks.enter_context(stripe.lock)
+            yield
+
+    def snapshot(self) -> Accumulator:
+        """The sum of the stripes; the locks are held by the caller."""
+        total = self.stripes[0].snapshot(self.exact)
+        for stripe in self.stripes[1:]:
+            part = stripe.snapshot(self.exact)
+            total = merged(total, part, self.exact) if part.count else total
+        return total
+
+    def load(self, acc: Accumulator) -> None:
+        """Continue from ``acc``; the locks are held by the caller."""
+        for stripe, start in zip(self.stripes, [acc, *[self.template] * (len(self.stripes) - 1)], strict=True):
+            stripe.load(start)

@@ -1,0 +1,161 @@
+"""MemoryStore: a ParameterStore in this process's memory; dicts, lists and live accumulators."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from uuid import uuid4
+
+from paragrad.errors import Conflict
+from paragrad.protocols.space import Space
+from paragrad.stores.accumulate import Accumulator, decode, encode
+from paragrad.stores.backend import Decide, Pointer, Row
+from paragrad.stores.gradients import no_gradient
+from paragrad.stores.ids import gradient_key
+from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.live import Live
+from paragrad.stores.publish import Draft
+
+_IMMUTABLE = (str, bytes, int, float, type(None))
+
+
+class MemoryStore(KeyValueStore):
+    """Thread-safe; reads take no lock; gone with the process.
+
+    Args:
+        url: ``"memory:"`` makes a store of its own with a key of its own; ``"memory:NAME"`` has that key.
+        key: the key in parameter contexts, instead.
+        reproducible: gradient sums that do not depend on the order of the pushes.
+        stripes: running sums per parameter; more than one lets threads add at the same time.
+        lease_seconds: after this time gradients that were taken and not consumed return.
+    """
+
+    durable = False
+
+    def __init__(
+        self, url: str = "memory:", *, key: Any = None, reproducible: bool = False, stripes: int = 1, lease_seconds: float = 600.0
+    ) -> None:
+        self.key = key if key is not None else url if url != "memory:" else f"memory:{uuid4().hex[:12]}"
+        self.reproducible = reproducible
+        self.lease_seconds = lease_seconds
+        self._stripes = stripes
+        self._stored: dict[str, bytes] = {}
+        self._histories: dict[str, list[Row]] = {}
+        self._live: dict[str, Live] = {}
+
+    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
+        """Documents, without digests; the token is the content's hash."""
+        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
+
+    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
+        """Compare-and-set on documents."""
+        with self._lock, self._holding(values):
+            found = self.read(list(expect))
+            for key, token in expect.items():
+                if (found[key][1] if key in found else 0) != token:
+                    raise Conflict(f"{key!r} was written by another; read it again")
+            for key, value in values.items():
+                self._store(key, value)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Document keys."""
+        return [key for key in [*self._stored, *self._live] if key.startswith(prefix)]
+
+    def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
+        with self._lock, self._holding(keys):
+            change = decide(self._documents(keys), self._pointers(ids))
+            for row in change.rows:
+                self._histories.setdefault(row.id, []).append(row)
+            for key, payload in change.documents.items():  # the head is last, so a reader at the new commit finds every row
+                self._store(key, payload)
+            return change.result
+
+    def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for key in keys:
+            if key in self._live:
+                found[key] = encode(self._live[key].snapshot())
+            elif key in self._stored:
+                found[key] = self._stored[key]
+        return found
+
+    def _pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
+        return {id: self._histories[id][-1].pointer() for id in ids if id in self._histories}
+
+    def _row(self, id: str, at: int | None = None) -> Row | None:
+        rows = self._histories.get(id)
+        if rows is None:
+            return None
+        newest = rows[-1]
+        if at is None or newest.version <= at:
+            return newest
+        place = bisect_right(rows, at, key=lambda row: row.version)
+        return rows[place - 1] if place else None
+
+    def _rows(self, id: str) -> list[Row]:
+        return list(self._histories.get(id, ()))
+
+    def _ids(self, prefix: str) -> list[str]:
+        return [id for id in list(self._histories) if id.startswith(prefix)]
+
+    def _pack(self, space: Space[Any], value: Any) -> Any:
+        return value
+
+    def _unpack(self, space: Space[Any], row: Row) -> Any:
+        """The value itself where it cannot change, else a fresh copy."""
+        value = row.data
+        if isinstance(value, _IMMUTABLE) or getattr(getattr(value, "flags", None), "writeable", True) is False:
+            return value
+        return space.check(value)
+
+    def _staged_bytes(self, draft: Draft) -> bytes:
+        return self._space(draft.spec).encode(draft.data)
+
+    def _from_staged(self, spec: str, data: bytes) -> Any:
+        return self._space(spec).decode(data)
+
+    def _push(self, name: str, delta: Any, scale: float, token: str | None) -> None:
+        self._found(name).push(name, delta, scale, token)
+
+    def _pending(self, name: str) -> Accumulator:
+        self.return_lost_leases()
+        live = self._found(name)
+        with live.held():
+            return live.snapshot()
+
+    def _found(self, name: str) -> Live:
+        live = self._live.get(gradient_key(name))
+        if live is None:
+            raise no_gradient(name) if name in self._histories else self._unknown(name)
+        return live
+
+    @contextmanager
+    def _holding(self, keys: Sequence[str] | Mapping[str, Any]) -> Iterator[None]:
+        """Keep pushes out of the accumulators among ``keys``."""
+        with ExitStack() as locks:
+            for key in sorted(key for key in keys if key in self._live):
+                locks.enter_context(self._live[key].held())
+            yield
+
+    def _store(self, key: str, payload: bytes | None) -> None:
+        if key.startswith("g/"):
+            self._store_gradient(key, None if payload is None else decode(payload))
+        elif payload is None:
+            self._stored.pop(key, None)
+        else:
+            self._stored[key] = payload
+
+    def _store_gradient(self, key: str, acc: Accumulator | None) -> None:
+        live = self._live.get(key)
+        if acc is None:
+            self._live.pop(key, None)
+        elif live is not None and (live.template.shape, live.template.dtype) == (acc.shape, acc.dtype):
+            live.load(acc)
+        else:
+            self._live[key] = Live(acc, self._stripes, self.reproducible)
+
+
+def _token(value: bytes) -> int:
+    return hash(value) or 1

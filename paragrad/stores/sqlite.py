@@ -1,0 +1,243 @@
+"""SQLiteStore: a ParameterStore in one file, for any number of threads and processes of one machine.
+
+Write-ahead log; versions are synchronised to the disk before they are acknowledged, gradient pushes
+survive the process. Writers of one process share a commit when several wait (group commit). Do not
+put the file on a network file system: SQLite's log needs shared memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import weakref
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from paragrad.errors import Conflict, Corrupted, ParagradError, StoreError, UsageError
+from paragrad.stores import sqlite_tables as tables
+from paragrad.stores.backend import Change, Decide, Head, Moved, Pointer, Row
+from paragrad.stores.ids import HEAD
+from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.publish import Held
+from paragrad.stores.sqlite_errors import translate, translated
+from paragrad.stores.sqlite_pool import Pool
+
+_REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
+_GROUP = 256
+_CACHED_ROWS = 4096
+_CACHED_BYTES = 16_384
+
+
+class _Job:
+    """One change that waits for its turn, and what became of it."""
+
+    __slots__ = ("decide", "done", "durable", "error", "ids", "keys", "result")
+
+    def __init__(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool) -> None:
+        self.keys, self.ids, self.decide, self.durable = keys, ids, decide, durable
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """End without effect."""
+        self.error, self.done = error, True
+
+
+class SQLiteStore(KeyValueStore):
+    """Versions, gradients, releases and states in one SQLite file.
+
+    Args:
+        url: ``"sqlite:///file.db"`` (relative to the working folder), ``"sqlite:////abs/file.db"``, or a path.
+        reproducible: gradient sums that do not depend on the order of the pushes.
+        lease_seconds: after this time gradients that were taken and not consumed return.
+        wait: seconds to wait for other processes.
+
+    Raises:
+        UsageError: a URL that names no file.
+        StoreError: the file cannot be made or opened, or belongs to another program.
+        Corrupted: it is no database.
+    """
+
+    def __init__(self, url: str | Path, *, reproducible: bool = False, lease_seconds: float = 600.0, wait: float = 30.0) -> None:
+        self.path = _path(str(url))
+        self.key = str(url) if str(url).startswith("sqlite:") else f"sqlite:///{url}"
+        self.reproducible = reproducible
+        self.lease_seconds = lease_seconds
+        self.wait = wait
+        self._jobs: deque[_Job] = deque()
+        self._cache: dict[str, tuple[Row, bytes]] = {}
+        if not self.path.parent.is_dir():
+            raise StoreError(f"{self!r}: the folder {self.path.parent} does not exist; make it first")
+        with translated(self, wait):
+            self._pool = Pool(self.path, wait)
+        self._closing = weakref.finalize(self, self._pool.close)
+        self.recover()
+
+    def close(self) -> None:
+        """Close the connections; further calls are errors."""
+        self._closing()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SQLiteStore, (f"sqlite:///{self.path}",)
+
+    # The three primitives, on the documents.
+
+    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
+        """Payloads of documents; the token is made of the content."""
+        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
+
+    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
+        """Compare-and-set on documents."""
+
+        def decide(documents: Mapping[str, bytes], pointers: Mapping[str, Pointer]) -> Change:
+            for key, token in expect.items():
+                if (_token(documents[key]) if key in documents else 0) != token:
+                    raise Conflict(f"{key!r} was written by another; read it again")
+            return Change(values)
+
+        self._change(list(expect), [], decide)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of documents."""
+        with translated(self, self.wait), self._pool.reading() as connection:
+            found = connection.execute("SELECT key FROM documents WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+            return [key for (key,) in found]
+
+    # The six methods of Backend, on tables.
+
+    def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
+        self._pool.check()
+        job = _Job(keys, ids, decide, durable)
+        self._jobs.append(job)
+        with self._pool.lock:  # whoever gets it writes for all who wait
+            while not job.done:
+                self._write_group()
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def _write_group(self) -> None:
+        group = [self._jobs.popleft() for _ in range(min(len(self._jobs), _GROUP))]
+        try:
+            with self._pool.writing() as writer:
+                self._pool.begin(any(job.durable for job in group))
+                for job in group:
+                    _perform(writer, job)
+                writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon(group, translate(error, self, self.wait))
+        except BaseException as error:  # an interrupt: those who wait must not wait for ever
+            self._abandon(group, StoreError(f"{self!r}: the commit was interrupted ({type(error).__name__}); read again what holds"))
+            raise
+        for job in group:
+            job.done = True
+
+    def _abandon(self, group: Sequence[_Job], error: BaseException) -> None:
+        """Nothing of this group happened."""
+        for job in group:
+            job.fail(error)
+        with self._pool.writing() as writer:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+
+    def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
+        with translated(self, self.wait), self._pool.reading() as connection:
+            return tables.documents(connection, keys)
+
+    def _pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
+        with translated(self, self.wait), self._pool.reading() as connection:
+            return tables.pointers(connection, ids)
+
+    def _row(self, id: str, at: int | None = None) -> Row | None:
+        if at is None:
+            row = self._newest(id)
+        else:
+            with translated(self, self.wait), self._pool.reading(snapshot=True) as connection:
+                row = tables.at_commit(connection, id, at)
+        if row is None:
+            self._refuse_lost(id)
+        return row
+
+    def _newest(self, id: str) -> Row | None:
+        """The newest version; one that was verified before is known by its digest."""
+        cached = self._cache.get(id)
+        connection = self._pool.borrow()
+        try:
+            if cached is not None:
+                sealed = connection.execute(tables.SEALED, (id,)).fetchone()
+                if sealed is not None and sealed[0] == cached[1]:
+                    return cached[0]
+            found = tables.newest(connection, id)
+        except sqlite3.Error as error:
+            raise translate(error, self, self.wait) from error
+        finally:
+            self._pool.give_back(connection)
+        if found is None:
+            return None
+        self._keep(id, found)
+        return found[0]
+
+    def _keep(self, id: str, found: tuple[Row, bytes]) -> None:
+        """Remember a small verified row; the oldest go when there are too many."""
+        if len(found[0].data) > _CACHED_BYTES:
+            return
+        if len(self._cache) >= _CACHED_ROWS:
+            for old in list(self._cache)[: _CACHED_ROWS // 4]:
+                self._cache.pop(old, None)
+        self._cache[id] = found
+
+    def _rows(self, id: str) -> list[Row]:
+        with translated(self, self.wait), self._pool.reading(snapshot=True) as connection:
+            return tables.every(connection, id)
+
+    def _ids(self, prefix: str) -> list[str]:
+        with translated(self, self.wait), self._pool.reading(snapshot=True) as connection:
+            head = Head.decode(tables.documents(connection, [HEAD]).get(HEAD))
+            found = tables.all_ids(connection)
+        if len(found) != head.parameters:
+            raise Corrupted(f"{self!r} has lost parameters: {len(found)} of {head.parameters} are there; restore it from a backup")
+        return [id for id in found if id.startswith(prefix)]
+
+    def _refuse_lost(self, id: str) -> None:
+        """An id that a lookup misses and a scan finds means a damaged index."""
+        if id in self._ids(id) and id not in self._pointers([id]):
+            raise Corrupted(f"{self!r}: the index of parameters is damaged; restore the database from a backup")
+
+    def _address(self) -> str:
+        return f"sqlite:///{self.path}"
+
+
+def _perform(writer: sqlite3.Connection, job: _Job) -> None:
+    """One job inside the group's transaction; a refused one has written nothing."""
+    try:
+        change = job.decide(tables.documents(writer, job.keys), tables.pointers(writer, job.ids))
+    except _REFUSALS as error:
+        job.fail(error)
+        return
+    tables.apply(writer, change)
+    job.result = change.result
+
+
+def _path(url: str) -> Path:
+    """The absolute path a URL names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if not url.startswith("sqlite:"):
+        if "://" in url:
+            raise UsageError(f"{url.partition('://')[0]}:// is no SQLite URL; write 'sqlite:///file.db'")
+        return Path(os.path.abspath(url))
+    rest = url.removeprefix("sqlite:")
+    if not rest.startswith("///") or rest in ("///", "////") or "?" in rest or "#" in rest:
+        raise UsageError(f"{url:.80} names no file; write 'sqlite:///file.db' (relative) or 'sqlite:////abs/file.db', without options")
+    return Path(os.path.abspath(unquote(rest[3:])))
+
+
+def _token(value: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(value).digest()[:7], "big") + 1

@@ -1,0 +1,231 @@
+"""AlgorithmBase: what every trainer does around its search.
+
+Baseline, search step by step with a checkpoint after each, held-out test once at the end, result.
+A subclass says what one step is; it owns no optimizer's algorithm and works with every one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from paragrad.context import Coordinate
+from paragrad.data import DataLoader
+from paragrad.errors import BudgetExceeded, NothingToTrain, UsageError
+from paragrad.events import emit
+from paragrad.guides.binding import bind_metric
+from paragrad.journal import RunJournal, Runs
+from paragrad.journal.crashpoints import crash_point
+from paragrad.llm import Budget, BudgetLedger
+from paragrad.optimizers.auto import automatic
+from paragrad.optimizers.base import make
+from paragrad.protocols.data import Row
+from paragrad.protocols.evidence import Candidate
+from paragrad.trace.module import module_of
+from paragrad.trainers.finishing import finish
+from paragrad.trainers.result import Result
+from paragrad.trainers.rows import Placed, place
+from paragrad.trainers.session import Session
+from paragrad.trainers.state import State
+
+AUTO_CALLS = 2000
+FINAL = 1_000_000  # the step under which the held-out test is recorded
+
+
+class AlgorithmBase:
+    """A trainer.
+
+    Args:
+        agent: the program: a Module, prompt, bundle or function.
+        optimizer: a name, class or value; "auto" chooses by the kinds of the Parameters.
+        loader: a DataLoader, or rows; its batches are trained on.
+        guide: metric or AutoGuide.
+        validate: rows that decide what is accepted; None: the loader's own.
+        test: rows looked at once, at the end.
+        budget: hard limits; "auto": at most 2,000 calls.
+        run: a name; a run of that name that was interrupted is continued.
+        journal: False records nothing (and nothing can be resumed).
+    """
+
+    batch_size = 12
+
+    def __init__(
+        self,
+        agent: Any,
+        optimizer: Any = "auto",
+        loader: Any = None,
+        guide: Any = None,
+        *,
+        validate: Any = None,
+        test: Any = None,
+        budget: Any = "auto",
+        run: str | None = None,
+        seed: int = 0,
+        workers: int | None = None,
+        parameters: Sequence[Any] | None = None,
+        model: Any = None,
+        optimizer_model: Any = None,
+        deadline: float | None = 120.0,
+        home: Any = None,
+        journal: bool = True,
+        header: dict[str, str] | None = None,
+        apply: bool = True,
+        resume: Any = "auto",
+    ) -> None:
+        self.program = module_of(agent)
+        if loader is None or guide is None:
+            raise UsageError(f"{type(self).__name__} needs data and a metric: {type(self).__name__}(agent, optimizer, loader, guide)")
+        self.loader = loader if isinstance(loader, DataLoader) else DataLoader(loader, self.batch_size, shuffle=True, seed=seed)
+        self.metric = bind_metric(guide)
+        self.parameters = trained(self.program, parameters)
+        self.optimizer = automatic(list(self.parameters.values())) if optimizer == "auto" else make(optimizer)
+        self.budget = Budget(calls=AUTO_CALLS) if budget == "auto" else Budget.of(budget)
+        self.train_rows, self.validation_rows, self.test_rows = place(list(self.loader.dataset), validate, test)
+        if validate is None:
+            self.validation_rows = self.train_rows
+        self.run, self.seed, self.workers, self.deadline = run, seed, workers or 16, deadline
+        self.model, self.optimizer_model = model, optimizer_model
+        self.home, self.recorded, self.header, self.apply, self.resume = home, journal, header or {}, apply, resume
+
+    # --- what subclasses write ---------------------------------------------------------------------
+
+    def step(self, session: Session, state: State) -> State:
+        """One step of the search: the next state. Sets ``state.done`` to end it."""
+        raise NotImplementedError(f"{type(self).__name__} must say what a step is: def step(self, session, state)")
+
+    # --- the run -----------------------------------------------------------------------------------
+
+    def train(self) -> Result:
+        """Run to the end (or go on where an interrupted run of this name stopped).
+
+        Raises:
+            Outage: the model went away; the run is parked and can be resumed.
+            Diverged: a run of this name was begun with another program, data or metric.
+        """
+        if not self.recorded:
+            return self._train(None, None)
+        runs = Runs(self.home)
+        folder = self._folder(runs)
+        with folder.lock(), RunJournal(folder.journal, self.header) as journal:
+            try:
+                result = self._train(journal, folder.id)
+            except BaseException as error:
+                folder.set_status("parked", reason=f"{type(error).__name__}: {error}"[:500])
+                raise
+            folder.set_status("finished", sha256=result.sha256)
+            return result
+
+    def _folder(self, runs: Runs) -> Any:
+        """The unfinished run of this name, or a new one."""
+        if self.run is not None and self.resume is not False:
+            for folder in reversed(runs.all()):
+                if self.run in (folder.name, folder.id, str(folder.number)) and folder.status != "finished":
+                    emit("resumed", run=folder.id)
+                    return folder
+        name = self.run if self.run is not None and not self.run.isdigit() else None
+        return runs.create(name)
+
+    def _train(self, journal: RunJournal | None, run_id: str | None) -> Result:
+        started = time.monotonic()
+        checkpoint = journal.last_checkpoint() if journal is not None else None
+        saved = checkpoint[1] if checkpoint is not None else None
+        ledger = BudgetLedger(self.budget, saved["ledger"] if saved else None)
+        session = Session(
+            self.program, self.parameters, self.metric, self.optimizer, self.seed, self.workers, self.deadline,
+            self.model, self.optimizer_model, journal, ledger,
+        )  # fmt: skip
+        emit("run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed)
+        with session.open():
+            before = session.values()
+            state = State.from_json(self.parameters, saved["state"]) if saved else self._baseline(session, before)
+            baseline = saved["baseline"] if saved else [state.seen[p.number] for p in self.validation_rows]
+            session.calls = state.calls
+            self._limit(session, state)
+            state = self._search(session, state, baseline)
+            result = finish(self, session, state, before, baseline, run_id)
+        result.spent = {**result.spent, "seconds": round(time.monotonic() - started, 1)}
+        if self.apply and result.significant:
+            crash_point("before-commit")
+            result.apply()
+            result.applied = True
+            crash_point("after-commit")
+        emit("done", result=result)
+        return result
+
+    def _sizes(self) -> dict[str, int]:
+        return {"train": len(self.train_rows), "validation": len(self.validation_rows), "test": len(self.test_rows)}
+
+    def _baseline(self, session: Session, values: dict[str, Any]) -> State:
+        """Score the values the run starts from on the validation rows."""
+        found = session.evaluate(values, self.validation_rows, step=0, label="baseline")
+        seen = {item.item: item.score for item in found.items}
+        state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))  # type: ignore[arg-type]
+        state.calls = session.calls
+        state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
+        emit("baseline", score=found.score, items=found.items[:1])
+        return self._saved(session, state, [seen[p.number] for p in self.validation_rows])
+
+    def _limit(self, session: Session, state: State) -> None:
+        """The search's share of the calls: what the budget has, less one pass of the test for start and winner."""
+        if self.budget.calls is not None:
+            session.limit = self.budget.calls - int(2 * len(self.test_rows) * state.calls_per_row + 0.999)
+
+    def _search(self, session: Session, state: State, baseline: list[float | None]) -> State:
+        while not state.done:
+            try:
+                after = self.step(session, state)
+            except BudgetExceeded as error:
+                state.done = f"budget: {error}"
+                break
+            after.step, after.calls = state.step + 1, session.calls
+            state = self._saved(session, after, baseline)
+            emit("step", step=state.step, score=_mean(state.scores([p.number for p in self.validation_rows])), calls=state.calls, limit=session.limit)
+        return state
+
+    def _saved(self, session: Session, state: State, baseline: list[float | None]) -> State:
+        """Checkpoint, and go on with exactly what a resumed run would read."""
+        data = state.to_json(self.parameters)
+        if session.journal is not None:
+            ledger = session.ledger.state() if session.ledger is not None else None  # type: ignore[attr-defined]
+            whole = {"state": data, "baseline": baseline, "ledger": ledger}
+            session.journal.checkpoint(whole, Coordinate(state.step, phase="checkpoint"))  # type: ignore[attr-defined]
+        return State.from_json(self.parameters, data)
+
+
+def _mean(scores: Sequence[float | None]) -> float:
+    known = [s for s in scores if s is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def trained(program: Any, parameters: Sequence[Any] | None) -> dict[str, Any]:
+    """The Parameters to train, by id.
+
+    Raises:
+        NothingToTrain: there are none. UsageError: two have one id.
+    """
+    chosen = list(parameters) if parameters is not None else [p for p in program.parameters() if p.requires_grad]
+    if not chosen:
+        raise NothingToTrain(
+            f"{program!r} has no trainable Parameter; make one with pg.Parameter(...), @pg.prompt or pg.Generator, or pass parameters=[...]"
+        )
+    found: dict[str, Any] = {}
+    for parameter in chosen:
+        if found.setdefault(parameter.id, parameter) is not parameter:
+            raise UsageError(f"two Parameters have the id {parameter.id!r}; give one of them another name=")
+    return found
+
+
+def candidate_of(session: Session, values: dict[str, Any], before: dict[str, Any], origin: str = "") -> Candidate:
+    """Values as a Candidate against the start."""
+    return Candidate(dict(values), origin=origin, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before))
+
+
+def numbers(rows: Sequence[Placed]) -> list[int]:
+    """Row numbers."""
+    return [placed.number for placed in rows]
+
+
+def rows_of(placed: Sequence[Placed]) -> list[Row]:
+    """Rows without their numbers."""
+    return [p.row for p in placed]

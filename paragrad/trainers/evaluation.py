@@ -1,0 +1,130 @@
+"""One candidate on many rows: run the program, ask the metric, keep the two kinds of failure apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paragrad.context import Scope, current_scope, scope
+from paragrad.errors import ExecutionError, Outage
+from paragrad.guides.binding import BoundMetric
+from paragrad.guides.guide import score_of
+from paragrad.protocols.data import Episode, Row, Step
+from paragrad.protocols.evidence import ItemEvidence
+from paragrad.protocols.gradient import Feedback
+from paragrad.trace.failure import PASSING, Failure, failure_of
+from paragrad.trace.module import plain
+from paragrad.trace.state import within
+from paragrad.trace.values import thaw
+from paragrad.trainers.rows import Placed
+
+FLOOR = 0.0  # the score of a row on which the program itself failed
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one candidate did on some rows, in the order of the rows.
+
+    Attributes:
+        delta: mean gain over the base on the same rows, once compared; else 0.
+        accepted: whether the trainer took the candidate.
+    """
+
+    items: tuple[ItemEvidence, ...]
+    delta: float = 0.0
+    accepted: bool = False
+
+    @property
+    def scores(self) -> list[float | None]:
+        """The main score of every row; None for an outage."""
+        return [item.score for item in self.items]
+
+    @property
+    def score(self) -> float:
+        """The mean over rows that have a score."""
+        known = [s for s in self.scores if s is not None]
+        return sum(known) / len(known) if known else 0.0
+
+    def total(self, name: str) -> Any:
+        """Sum of ``spent`` over rows: "calls", "input_tokens", "output_tokens"; "usd" is None when a price is unknown."""
+        values = [item.spent.get(name, 0) for item in self.items]
+        return None if any(v is None for v in values) else sum(values)
+
+
+def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool = False) -> ItemEvidence:
+    """Run one row in the current scope and context.
+
+    Raises:
+        MetricError: the metric raised or returned no score. BudgetExceeded, Diverged: the run ends.
+    """
+    row, steps = placed.row, []
+    at = current_scope()
+    try:
+        output, status = _output(program, row, steps, record)
+        feedback = _error_feedback(output) if status == "error" else _judge(metric, placed, output, steps)
+    except Outage as error:
+        return ItemEvidence(placed.number, dict(row.inputs), row.target, None, {}, str(error), status="outage", spent=_spent(at))
+    scores = {"score": score_of(feedback), **{name: float(value) for name, value in feedback.metrics.items()}}
+    episode = Episode(tuple(steps), plain(output), scores["score"], placed.number)
+    return ItemEvidence(
+        item=placed.number,
+        inputs=dict(row.inputs),
+        target=row.target,
+        output=str(plain(output)) if isinstance(plain(output), Failure) else plain(output),
+        scores=scores,
+        feedback=plain(feedback.text),
+        episodes=(episode,),
+        graph=output if record else None,
+        status=status,
+        spent=_spent(at),
+    )
+
+
+def _output(program: Any, row: Row, steps: list[Step], record: bool) -> tuple[Any, str]:
+    """The program's output, or its failure as an output."""
+    with within(record=record, steps=steps, reads=None):
+        try:
+            return program(**thaw(dict(row.inputs))), "ok"
+        except PASSING as error:
+            if isinstance(error, (ConnectionError, TimeoutError)):
+                raise Outage(f"row {row.id}: {type(error).__name__}: {error}") from error
+            raise
+        except ExecutionError as error:
+            return error.output, "error"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure of the user's program is an output
+            return failure_of(error), "error"
+
+
+def _error_feedback(output: Any) -> Feedback:
+    return Feedback(FLOOR, f"The program failed: {plain(output)}")
+
+
+def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Step]) -> Feedback:
+    """The metric's feedback, recorded as an effect: a resumed run is told the same."""
+    row, value = placed.row, plain(output)
+    outer = current_scope()
+    call = steps[-1] if steps else None
+    if outer is None:
+        return metric(row, value, trace=tuple(steps), call=call)
+    inner = outer.child("guide")
+    with scope(inner), within(steps=None, record=False):
+        if inner.journal is None:
+            return metric(row, value, trace=tuple(steps), call=call)
+        digest = hashlib.sha256(f"{metric.name}|{row.id}|{value!r}".encode()).hexdigest()
+        payload, replayed = inner.journal.effect(inner.coordinate(), "guide", digest, lambda: _asked(metric, row, value, steps, inner))
+    spent = payload["spent"]
+    if replayed and inner.ledger is not None and spent["calls"]:
+        inner.ledger.replay(phase="guide", calls=spent["calls"], tokens=spent["input_tokens"] + spent["output_tokens"], usd=spent["usd"])
+    return Feedback(payload["score"], payload["text"], **payload["metrics"])
+
+
+def _asked(metric: BoundMetric, row: Row, value: Any, steps: Sequence[Step], inner: Scope) -> Mapping[str, Any]:
+    feedback = metric(row, value, trace=tuple(steps), call=steps[-1] if steps else None)
+    metrics = {name: float(plain(v)) for name, v in feedback.metrics.items()}
+    return {"score": score_of(feedback), "text": plain(feedback.text), "metrics": metrics, "spent": inner.spent.total()}
+
+
+def _spent(at: Scope | None) -> Mapping[str, Any]:
+    return at.spent.total() if at is not None else {}

@@ -1,0 +1,84 @@
+"""The end of a run: the held-out test, once, and the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paragrad.errors import BudgetExceeded
+from paragrad.events import emit
+from paragrad.protocols.evidence import Candidate
+from paragrad.trainers.result import HeldOut, Pass, Result, held_out, pass_of
+from paragrad.trainers.session import Session
+from paragrad.trainers.state import State
+from paragrad.trainers.statistics import mean_interval
+
+TEST_STEP = 1_000_000
+
+
+def finish(trainer: Any, session: Session, state: State, before: dict[str, Any], baseline: list[Any], run_id: str | None) -> Result:
+    """Score start and winner on the held-out rows, compare, and put the result together."""
+    numbers = [placed.number for placed in trainer.validation_rows]
+    validation = held_out(_bare(baseline), _bare(state.scores(numbers)), trainer.seed)
+    best = Candidate(
+        dict(state.best), base=run_id or "", origin=state.history[-1]["origin"] if state.history else "",
+        scores={"score": validation.after.mean.value}, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
+    )  # fmt: skip
+    test = _test(trainer, session, state, before, bool(best.changed()))
+    decided = test or validation
+    rows = [p.row for p in (trainer.test_rows if test is not None else trainer.validation_rows)]
+    return Result(
+        program=trainer.program,
+        best=best,
+        score=validation.after.mean.value,
+        baseline=validation.before.mean.value,
+        interval=(decided.comparison.low, decided.comparison.high),
+        significant=bool(best.changed()) and decided.comparison.significant,
+        test=test,
+        spent=spent_by(session),
+        history=state.history,
+        run_id=run_id or "",
+        seed=trainer.seed,
+        parameters=trainer.parameters,
+        validation=validation,
+        rows=rows,
+        stopped=state.done,
+        models=_models(trainer),
+        simulated=_simulated(trainer),
+    )
+
+
+def _test(trainer: Any, session: Session, state: State, before: dict[str, Any], changed: bool) -> HeldOut | None:
+    if not trainer.test_rows:
+        return None
+    try:
+        first = session.evaluate(before, trainer.test_rows, step=TEST_STEP, candidate=0, label="held out, before")
+        second = session.evaluate(state.best, trainer.test_rows, step=TEST_STEP, candidate=1, label="held out, after") if changed else first
+    except BudgetExceeded as error:
+        emit("warning", text=f"the held-out test was not finished: {error}")
+        return None
+    found = held_out(pass_of(first), pass_of(second), trainer.seed)
+    emit("test", held_out=found)
+    return found
+
+
+def _bare(scores: list[Any]) -> Pass:
+    return Pass(mean_interval(scores), tuple(scores))
+
+
+def spent_by(session: Session) -> dict[str, Any]:
+    """Calls asked for, tokens and dollars, by phase too."""
+    ledger: Any = session.ledger
+    total = ledger.total
+    phases = {name: {"calls": t.calls, "tokens": t.tokens, "usd": t.usd} for name, t in ledger.spent.items()}
+    return {"calls": total.calls, "tokens": total.tokens, "usd": total.usd, "cached": total.cached_calls, "phases": phases}
+
+
+def _models(trainer: Any) -> dict[str, str]:
+    named = {"model": trainer.model, "optimizer_model": trainer.optimizer_model}
+    return {role: str(getattr(model, "name", model)) for role, model in named.items() if model is not None}
+
+
+def _simulated(trainer: Any) -> bool:
+    return any(bool(getattr(getattr(m, "wire", m), "simulated", False)) for m in (trainer.model, trainer.optimizer_model) if m is not None)
+
+

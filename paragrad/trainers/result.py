@@ -1,0 +1,209 @@
+"""Result: what a run came to. The numbers shown are those of the values returned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from paragrad import registry
+from paragrad.protocols.data import Row
+from paragrad.protocols.evidence import Candidate, ItemEvidence
+from paragrad.trace.overlay import transaction
+from paragrad.trainers.statistics import Comparison, Interval, compare, mean_interval
+from paragrad.trainers.values import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One program on one set of rows.
+
+    Attributes:
+        mean: with its 95 % interval. ``errors``: rows on which the program itself failed.
+        spent: calls, tokens and dollars of the pass.
+    """
+
+    mean: Interval
+    scores: tuple[float | None, ...]
+    items: tuple[ItemEvidence, ...] = field(repr=False, default=())
+    spent: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        return sum(item.status == "error" for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Baseline and winner on the same rows, scored once, after the selection was frozen."""
+
+    before: Pass
+    after: Pass
+    comparison: Comparison
+
+    def __float__(self) -> float:
+        return self.after.mean.value
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Rows by what became of them."""
+
+    fixed: list[Row]
+    broken: list[Row]
+    same: list[Row]
+
+
+@dataclass
+class Result:
+    """The outcome of a run.
+
+    Attributes:
+        program: holds ``best`` when a gain was proven, else the values it started from.
+        best: the values chosen, with their scores and their diff against the start.
+        score, baseline: validation means of the winner and of the start. ``interval``: of the gain.
+        significant: whether the gain is proven: on the held-out test when there is one, else on validation.
+        test: the held-out comparison, or None.
+        spent: calls, tokens, dollars, seconds; by phase under ``phases``.
+        history: one entry per decision. ``front``: candidates no other one beats.
+        stopped: why the search ended.
+    """
+
+    program: Any
+    best: Candidate
+    score: float
+    baseline: float
+    interval: tuple[float, float]
+    significant: bool
+    test: HeldOut | None
+    spent: Mapping[str, Any]
+    history: list[dict[str, Any]]
+    run_id: str
+    seed: int
+    parameters: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    validation: HeldOut | None = field(repr=False, default=None)
+    rows: Sequence[Row] = field(repr=False, default=())
+    stopped: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    applied: bool = False
+    simulated: bool = False
+
+    @property
+    def front(self) -> list[Candidate]:
+        """The candidates no other one beats: here the best alone."""
+        return [self.best]
+
+    def diff(self) -> str:
+        """What changed in every Parameter, for a person."""
+        return self.best.diff()
+
+    def compare(self, other: Result | None = None) -> Changes:
+        """Rows fixed, broken and unchanged: against the start, or against another result on the same rows.
+
+        Raises:
+            UsageError: the other result has other rows.
+        """
+        mine = self.test or self.validation
+        if mine is None:
+            return Changes([], [], [])
+        before = mine.before.scores
+        if other is not None:
+            theirs = other.test or other.validation
+            before = theirs.after.scores if theirs is not None else before
+        found = compare(before, mine.after.scores, seed=self.seed)
+        pick = [[self.rows[i] for i in places] for places in (found.fixed, found.broken, found.same)]
+        return Changes(*pick)
+
+    def apply(self, candidate: Candidate | None = None) -> None:
+        """Write the best values (or a candidate's) into the program: all or none."""
+        chosen = candidate or self.best
+        self._write(chosen.values)
+
+    def revert(self) -> None:
+        """Write the values the run started from back into the program."""
+        self._write(self.best.before)
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        checked = {id: self.parameters[id].checked(value) for id, value in values.items()}
+        with transaction():
+            for id, value in checked.items():
+                self.parameters[id].write(value)
+
+    def save(self, path: Any) -> None:
+        """Write the program's values as plain files; see ``Module.save``."""
+        if not self.applied and self.significant:
+            self.apply()
+        registry.facets.get("save")(self.program, path)
+
+    def publish(self, store: Any, name: str, tag: str | None = None) -> str:
+        """Write the best values to a store as a release, tagged if asked; returns ``name@number``."""
+        return registry.facets.get("publish")(self, store, name, tag)  # type: ignore[no-any-return]
+
+    def report(self, path: Any) -> None:
+        """Write a stand-alone HTML report."""
+        registry.facets.get("report")(self, path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the program, JSON-like and without the clock: the same run gives the same bytes."""
+        spent = {key: value for key, value in self.spent.items() if key != "seconds"}
+        data = {
+            "baseline": _pass_json(self.validation.before) if self.validation else {"score": self.baseline},
+            "score": _pass_json(self.validation.after) if self.validation else {"score": self.score},
+            "gain": {"low": self.interval[0], "high": self.interval[1]},
+            "significant": self.significant,
+            "test": _held_json(self.test),
+            "parameters": self._parameters_json(),
+            "history": self.history,
+            "stopped": self.stopped,
+            "spent": spent,
+            "models": dict(self.models),
+            "simulated": self.simulated,
+            "seed": self.seed,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(data, default=str))
+        return plain
+
+    def _parameters_json(self) -> dict[str, Any]:
+        before, after = to_json(self.parameters, self.best.before), to_json(self.parameters, self.best.values)
+        return {id: {"before": before[id], "after": after[id]} for id in after}
+
+    @property
+    def sha256(self) -> str:
+        """Digest of :meth:`to_json`."""
+        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return str(registry.facets.get("table")(self))
+
+
+def held_out(before: Pass, after: Pass, seed: int = 0) -> HeldOut:
+    """Two passes over the same rows, compared row by row."""
+    return HeldOut(before, after, compare(before.scores, after.scores, seed=seed))
+
+
+def pass_of(evaluation: Any) -> Pass:
+    """An evaluation as a pass."""
+    spent = {name: evaluation.total(name) for name in ("calls", "input_tokens", "output_tokens", "usd")}
+    return Pass(mean_interval(evaluation.scores), tuple(evaluation.scores), evaluation.items, spent)
+
+
+def _pass_json(found: Pass) -> dict[str, Any]:
+    return {"score": found.mean.value, "low": found.mean.low, "high": found.mean.high, "n": len(found.scores)}
+
+
+def _held_json(found: HeldOut | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    c = found.comparison
+    return {
+        "before": _pass_json(found.before),
+        "after": _pass_json(found.after),
+        "gain": {"score": c.delta, "low": c.low, "high": c.high, "p": c.p},
+        "significant": c.significant,
+        "fixed": len(c.fixed),
+        "broken": len(c.broken),
+        "same": len(c.same),
+    }

@@ -1,0 +1,179 @@
+"""Session: everything one run shares, and the ways its trainer may act on the world."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from paragrad.context import Coordinate, Scope, scope
+from paragrad.errors import NotConnected, Outage
+from paragrad.events import emit
+from paragrad.executors import Threads
+from paragrad.guides.binding import BoundMetric
+from paragrad.llm import as_model, use
+from paragrad.optimizers.base import Transform, evidence_of
+from paragrad.protocols.evidence import Candidate, Evidence, ItemEvidence
+from paragrad.protocols.journal import Journal, Ledger
+from paragrad.trace.module import Module
+from paragrad.trace.overlay import Overlay, guarded, overlaid, pinned
+from paragrad.trace.parameter import Parameter
+from paragrad.trainers.evaluation import Evaluation, run_row
+from paragrad.trainers.rows import Placed
+
+Values = Mapping[str, Any]
+
+
+@dataclass
+class Session:
+    """One run in progress.
+
+    Attributes:
+        parameters: trained Parameters by id.
+        calls: model calls asked for so far, answered from a cache or not; decisions depend on this
+            count and never on what a cache happened to hold.
+        limit: how many calls the search may use, the held-out test's share taken off.
+    """
+
+    program: Module
+    parameters: dict[str, Parameter[Any]]
+    metric: BoundMetric
+    optimizer: Transform
+    seed: int = 0
+    workers: int = 16
+    deadline: float | None = 120.0
+    model: Any = None
+    optimizer_model: Any = None
+    journal: Journal | None = None
+    ledger: Ledger | None = None
+    calls: int = 0
+    limit: int | None = None
+    base: Overlay | None = None
+    threads: Threads | None = field(default=None, repr=False)
+
+    @contextmanager
+    def open(self) -> Iterator[Session]:
+        """Pin the values the run starts from, guard the trained Parameters, start the workers."""
+        with ExitStack() as stack:
+            if self.model is not None:
+                stack.enter_context(use(self.model))
+            self.base = stack.enter_context(pinned("run"))
+            for parameter in self.program.named_parameters().values():
+                self.base.read(parameter)
+            for parameter in self.parameters.values():
+                self.base.read(parameter)
+            stack.enter_context(guarded(self.parameters.values()))
+            self.threads = stack.enter_context(Threads(self.workers))
+            yield self
+
+    # --- values ------------------------------------------------------------------------------------
+
+    def values(self) -> dict[str, Any]:
+        """The values the run starts from."""
+        return {id: parameter.value for id, parameter in self.parameters.items()}
+
+    @contextmanager
+    def holding(self, values: Values) -> Iterator[None]:
+        """A context in which the program has these values."""
+        made = Overlay(self.base)
+        for id, value in values.items():
+            parameter = self.parameters[id]
+            made.set(parameter, parameter.checked(value))
+        with overlaid(made):
+            yield
+
+    # --- effects -----------------------------------------------------------------------------------
+
+    def evaluate(
+        self, values: Values, rows: Sequence[Placed], *, step: int, candidate: int = 0, repeat: int = 0, record: bool = False, label: str = ""
+    ) -> Evaluation:
+        """Run the program with ``values`` on ``rows``, all at once, results in their order.
+
+        Raises:
+            Outage: some row got no answer; nothing was decided, and a resumed run asks for those rows only.
+            BudgetExceeded: the evaluation was not finished; nothing of it counts.
+            MetricError: the metric failed.
+        """
+        assert self.threads is not None
+        items: list[ItemEvidence] = []
+        with self.holding(values):
+            found = self.threads.map(
+                lambda placed: run_row(self.program, placed, self.metric, record=record),
+                rows,
+                deadline=self.deadline,
+                lookahead=max(1, len(rows)),
+                scopes=lambda _, placed: self._scope(Coordinate(step, candidate, placed.number, repeat)),
+            )
+            for index, outcome in found:
+                item = outcome.value if outcome.ok else _late(rows[index], outcome.error)
+                assert item is not None
+                items.append(item)
+                emit("row", label=label, done=len(items), of=len(rows), score=item.score)
+        evaluation = Evaluation(tuple(items))
+        self.calls += evaluation.total("calls")
+        _refuse_outage(evaluation, len(rows))
+        return evaluation
+
+    def propose(self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()) -> tuple[list[Candidate], Any]:
+        """Candidates of the optimizer on the base ``values``, checked against spaces and constraints."""
+        at = self._scope(Coordinate(step, phase="optimizer"))
+        with scope(at), self.holding(values):
+            parameters = {id: evidence_of(parameter) for id, parameter in self.parameters.items()}
+            random = Random(Coordinate(step, phase="optimizer").seed(self.seed))
+            evidence = Evidence(parameters, tuple(items), tuple(history), random, tuple(items) if "teacher" in self.optimizer.needs else ())
+            candidates, state = self.optimizer.propose(evidence, state, n=n, ask=self._ask)
+            checked = [replace(c, values={id: self.parameters[id].accepts(v) for id, v in c.values.items()}) for c in candidates]
+        self.calls += at.spent.total()["calls"]
+        return checked, state
+
+    def _ask(self, prompt: Any, **request: Any) -> str:
+        if self.optimizer_model is None and self.optimizer.model is None:
+            raise NotConnected(f"{self.optimizer.describe()} asks a model to write proposals; give optimizer_model=")
+        model = as_model(self.optimizer_model if self.optimizer_model is not None else self.optimizer.model)
+        return str(model(prompt, **request))
+
+    def _scope(self, at: Coordinate) -> Scope:
+        return Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger)
+
+    # --- budget ------------------------------------------------------------------------------------
+
+    def affords(self, calls: float) -> bool:
+        """Whether ``calls`` more fit the search's share."""
+        return self.limit is None or self.calls + calls <= self.limit
+
+    def note(self, kind: str, payload: Any, *, step: int, candidate: int = 0) -> None:
+        """Put a decision on record."""
+        if self.journal is not None:
+            self.journal.note(Coordinate(step, candidate, phase=kind), kind, payload)  # type: ignore[attr-defined]
+
+
+def _late(placed: Placed, error: BaseException | None) -> ItemEvidence:
+    """A row that ran past its deadline is a failure of the program; other errors are raised."""
+    if not isinstance(error, TimeoutError):
+        assert error is not None
+        raise error
+    row = placed.row
+    return ItemEvidence(placed.number, dict(row.inputs), row.target, str(error), {"score": 0.0}, f"The program failed: {error}", status="error", spent=_nothing())
+
+
+def _nothing() -> dict[str, Any]:
+    return {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
+
+
+def _refuse_outage(evaluation: Evaluation, count: int) -> None:
+    lost = [item for item in evaluation.items if item.status == "outage"]
+    if lost:
+        raise Outage(f"{len(lost)} of {count} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")
+
+
+def digest_of(parameters: Mapping[str, Parameter[Any]], values: Values) -> str:
+    """sha256 of values as their spaces write them."""
+    whole = hashlib.sha256()
+    for id in sorted(values):
+        whole.update(id.encode() + b"\0" + parameters[id].space.encode(values[id]) + b"\0")
+    return whole.hexdigest()
+
+
