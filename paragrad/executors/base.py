@@ -74,6 +74,8 @@ class Executor(Protocol):
             BudgetExceeded, Diverged, JournalError, KeyboardInterrupt: of any item, at once; what has not
                 begun is cancelled and the results of what runs are dropped.
         """
+        ...
 
     def gather(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of independent calls, in order. Every call is made; the first error in order is raised."""
+        ...

@@ -52,7 +52,7 @@ class Job:
 
     def close(self) -> None:
         """Refuse every later effect of this job and of the jobs that it started."""
-        left = [self]
+        left: list[Job] = [self]
         while left:
             job = left.pop()
             if job.scope is not None:
@@ -94,6 +94,7 @@ class Slots:
         self._idle: list[_Worker] = []
         self._running = 0
         self._threads = 0
+        self._keep = workers
 
     @property
     def threads(self) -> int:
@@ -103,6 +104,7 @@ class Slots:
     def submit(self, job: Job) -> None:
         """Queue a job; it starts when a slot is free, in order of submission."""
         with self._lock:
+            self._keep = self.workers
             self._queue.append(job)
             self._dispatch()
 
@@ -136,6 +138,7 @@ class Slots:
     def close(self) -> None:
         """Let idle threads end now; running ones end after their job."""
         with self._lock:
+            self._keep = 0  # until the next job is submitted
             idle, self._idle = self._idle, []
             for worker in idle:
                 worker.wake.release()
@@ -218,7 +221,7 @@ class Slots:
                 self._running += 1
                 return "go"
             self._dispatch()
-            if len(self._idle) >= self.workers:
+            if len(self._idle) >= self._keep:
                 return "end"
             self._idle.append(worker)
             return "sleep"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, cast
 
 from paragrad.errors import NotConnected, UsageError
 from paragrad.llm.callable import CallableModel
@@ -65,5 +66,5 @@ def as_model(model: str | LanguageModel | Any) -> Stacked:
     if isinstance(model, LanguageModel) and not isinstance(model, type):
         return stack(model)
     if callable(model) and not isinstance(model, type):
-        return stack(CallableModel(model))
+        return stack(CallableModel(cast("Callable[[Any], str]", model)))
     raise UsageError(f"{model!r:.80} is no model; give a name like 'openai:gpt-5-mini', a model, or a function from text to text")

@@ -64,9 +64,6 @@ class FanOut:
             response = self.inner.handle(call)
         except ModelError as error:
             return error
-        if call.scope is not None:  # what the item used, the same whether asked, cached or replayed
-            usage = response.usage
-            call.scope.spent.add(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, usd=usage.usd)
         if not call.spoken:
             call.hear(response.text)
         return response

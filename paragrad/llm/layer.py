@@ -122,6 +122,7 @@ class Layer(Protocol):
 
     def handle(self, call: Call) -> Response:
         """The answer, or a ModelError raised."""
+        ...
 
 
 _CALL: ContextVar[Call | None] = ContextVar("paragrad_call", default=None)

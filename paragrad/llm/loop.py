@@ -26,13 +26,9 @@ class LoopThread:
         self._lock = Lock()
         self._loop: AbstractEventLoop | None = None
         self._pid = 0
+        self.generation = 0  # changes with every new loop: what was bound to an old one is of no use
         self._closers: list[Closer] = []
         self._stop: weakref.finalize[Any, Any] | None = None
-
-    @property
-    def generation(self) -> int:
-        """Changes when a new loop was needed: what was bound to the old one is of no use."""
-        return self._pid
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The coroutine's result; it is cancelled when the waiting thread is interrupted."""
@@ -55,6 +51,7 @@ class LoopThread:
                 thread = Thread(target=_serve, args=(loop, self._closers), name="paragrad-http", daemon=True)
                 thread.start()
                 self._loop, self._pid = loop, os.getpid()
+                self.generation += 1
                 self._stop = weakref.finalize(self, _stop, loop, thread, self._pid)
             return self._loop
 

@@ -33,7 +33,8 @@ class Retry:
 
     def handle(self, call: Call) -> Response:
         random: Random | None = None
-        for attempt in range(self.retries + 1):
+        attempt = 0
+        while True:
             call.check_open()
             call.sent = False
             try:
@@ -47,6 +48,7 @@ class Retry:
             if wait >= call.deadline.remaining():
                 raise _too_late(call, attempt + 1, wait, failure)
             time.sleep(max(0.0, min(wait, call.budget_left())))
+            attempt += 1
         raise _final(failure, attempt + 1)
 
     def _wait(self, attempt: int, failure: ModelError, random: Random) -> float:

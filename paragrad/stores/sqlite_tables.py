@@ -78,7 +78,7 @@ def at_commit(connection: sqlite3.Connection, id: str, commit: int) -> Row | Non
     found = connection.execute(_AT, (id, commit)).fetchone()
     if found is None:
         first = connection.execute("SELECT min(ordinal) FROM versions WHERE id = ? AND version > ?", (id, commit)).fetchone()
-        if first[0] not in (None, 0):
+        if first[0] != (0 if count(connection, id) else None):
             raise _torn(id)
         return None
     row = opened(id, found)

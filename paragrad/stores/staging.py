@@ -57,12 +57,12 @@ class Staging(Publishing):
         Raises:
             Conflict, KeyError, ValueError, Held, Moved: as a commit would; nothing was written.
         """
-        drafts = {name: [draft.spec, list(draft.shape), draft.note] for name, draft in plan.drafts.items()}
+        drafts = [[name, draft.spec, draft.shape, draft.note] for name, draft in plan.drafts.items()]
         writes = {key: value for key, value in plan.documents.items() if value is not None}
         lease = None if plan.lease is None else [plan.lease.id, plan.lease.slot]
         blobs = [*(self._staged_bytes(draft) for draft in plan.drafts.values()), *writes.values()]
         content = pack({"drafts": drafts, "writes": list(writes), "lease": lease}, blobs)
-        record = {"ids": list(drafts), "at": coordinator._address(), "owner": me(), "expires": time.time() + self.stage_seconds}
+        record = {"ids": list(plan.drafts), "at": coordinator._address(), "owner": me(), "expires": time.time() + self.stage_seconds}
 
         def decide(documents: Documents, pointers: Mapping[str, Pointer]) -> Change:
             head = Head.decode(documents.get(HEAD))
@@ -98,7 +98,7 @@ class Staging(Publishing):
         header, blobs = unpack(content)
         drafts = {
             name: Draft(spec, self._from_staged(spec, blob), tuple(shape), note)
-            for (name, (spec, shape, note)), blob in zip(header["drafts"].items(), blobs, strict=False)
+            for (name, spec, shape, note), blob in zip(header["drafts"], blobs, strict=False)
         }
         writes: dict[str, bytes | None] = dict(zip(header["writes"], blobs[len(drafts) :], strict=True))
         if header["lease"] is not None and not commit:

@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any
+
+from paragrad.errors import UnknownName
 
 REASONS = {200: "OK", 302: "Found", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests"}
 
@@ -83,7 +85,7 @@ class FaultServer:
     def __init__(self, *script: str | Fault) -> None:
         from paragrad.testing.wire_faults import FAULTS
 
-        self.script: list[Fault] = [FAULTS[entry] if isinstance(entry, str) else entry for entry in (script or ("ok",))]
+        self.script: list[Fault] = [_fault(entry, FAULTS) if isinstance(entry, str) else entry for entry in (script or ("ok",))]
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.most_at_once = 0
         self._now = 0
@@ -176,6 +178,12 @@ class FaultServer:
             with self._lock:
                 self._now -= 1
         return connection.keep
+
+
+def _fault(name: str, known: Mapping[str, Fault]) -> Fault:
+    if name not in known:
+        raise UnknownName(f"no fault is called {name!r}; known: {', '.join(known)}")
+    return known[name]
 
 
 def refused_url() -> str:

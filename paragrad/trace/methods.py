@@ -23,15 +23,14 @@ def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
         if not STATE.get().fast:
             return operate(op, (self, other))
         a = self._n
-        kind = other.__class__
-        if kind is Variable:
-            b = other._n
-            value = fn(a.value, b.value)
-            requires = a.requires or b.requires
-        elif kind in ATOMS:
+        if other.__class__ in ATOMS:
             b = other
             value = fn(a.value, b)
             requires = a.requires
+        elif isinstance(other, Variable):
+            b = other._n
+            value = fn(a.value, b.value)
+            requires = a.requires or b.requires
         else:
             return operate(op, (self, other))
         if value.__class__ not in ATOMS:
@@ -41,6 +40,7 @@ def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
             node = _new(Record2)
             node.value = value
             node.op = op
+            node.extra = None
             node.a = a
             node.b = b
         else:
@@ -72,6 +72,7 @@ def _unary(op: Operation) -> Callable[[Any], Variable[Any]]:
             node = _new(Record1)
             node.value = value
             node.op = op
+            node.extra = None
             node.a = a
         else:
             node = Const(value)

@@ -45,7 +45,7 @@ class Node:
     op: Operation | None = None
 
     value: Any
-    extra: Extra
+    extra: Extra | None
 
     def operands(self) -> tuple[Any, ...]:
         """Inputs in edge order: nodes, or raw constants."""
@@ -57,16 +57,15 @@ class Node:
 
 def extra_of(node: Node) -> Extra:
     """The node's extra, made if it has none."""
-    try:
-        return node.extra
-    except AttributeError:
-        node.extra = made = Extra()
-        return made
+    extra = node.extra
+    if extra is None:
+        node.extra = extra = Extra()
+    return extra
 
 
 def peek(node: Node) -> Extra | None:
     """The node's extra, or None."""
-    return getattr(node, "extra", None)
+    return node.extra
 
 
 class Const(Node):
@@ -76,6 +75,7 @@ class Const(Node):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self.extra = None
 
 
 class Leaf(Node):
@@ -86,6 +86,7 @@ class Leaf(Node):
 
     def __init__(self, value: Any, acc: Accumulator) -> None:
         self.value = value
+        self.extra = None
         self.acc = acc
 
 
@@ -97,6 +98,7 @@ class Version(Node):
 
     def __init__(self, value: Any, version: int, cell: Cell) -> None:
         self.value = value
+        self.extra = None
         self.version = version
         self.cell = cell
 
@@ -113,7 +115,7 @@ class FrozenVersion(Version):
 
 
 class Record(Node):
-    """A value an operation made. Freed once its operation is None."""
+    """A value an operation made. Freed once its operation is None. Whoever makes one sets all slots."""
 
     __slots__ = ("op",)
     requires = True
@@ -166,6 +168,10 @@ class Untrained(RecordN):
 
     __slots__ = ()
     requires = False
+
+
+FLOWING = frozenset({Record1, Record2, RecordN})
+"""Records through which gradients flow."""
 
 
 def edge_names(node: Node) -> tuple[str, ...]:

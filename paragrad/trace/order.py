@@ -31,7 +31,7 @@ def depend(value: Any, *after: Any) -> Any:
         node.a = operand
     else:
         node.args = (operand,)
-    node.value, node.op = operand.value, DEPEND
+    node.value, node.op, node.extra = operand.value, DEPEND, None
     if not STATE.get().record:
         return variable
     extra_of(node).after = tuple(other._n for other in after)

@@ -355,3 +355,8 @@ def refuse_unnamed(parameter: Parameter[Any]) -> None:
     """
     if not (parameter._meta.name or parameter._meta.path):
         raise UsageError(f"this Parameter ({brief(parameter.value)}) has no name, so a store could not find it again; give it name=...")
+
+
+def param(value: Any, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> Any:
+    """A Parameter, typed as its value for the editor, so that it can be handed to typed functions."""
+    return Parameter(value, role, name=name, space=space, constraint=constraint, store=store)

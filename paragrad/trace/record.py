@@ -69,7 +69,7 @@ def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: S
     else:
         node = RecordN()
         node.args = tuple(nodes)
-    node.value, node.op = value, op
+    node.value, node.op, node.extra = value, op, None
     if paths is not None:
         extra_of(node).paths = tuple(paths)
     if op.kind != "operator":

@@ -108,13 +108,13 @@ class Session:
                 scopes=lambda _, placed: self._scope(Coordinate(step, candidate, placed.number, repeat)),
             )
             for index, outcome in found:
-                item = outcome.value if outcome.ok else _late(rows[index], outcome.error)
+                item = outcome.value if outcome.ok else late_item(rows[index], outcome.error)
                 assert item is not None
                 items.append(item)
                 emit("row", label=label, done=len(items), of=len(rows), score=item.score)
         evaluation = Evaluation(tuple(items))
         self.calls += evaluation.total("calls")
-        _refuse_outage(evaluation, len(rows))
+        refuse_outage(evaluation, len(rows))
         return evaluation
 
     def propose(self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()) -> tuple[list[Candidate], Any]:
@@ -150,7 +150,7 @@ class Session:
             self.journal.note(Coordinate(step, candidate, phase=kind), kind, payload)  # type: ignore[attr-defined]
 
 
-def _late(placed: Placed, error: BaseException | None) -> ItemEvidence:
+def late_item(placed: Placed, error: BaseException | None) -> ItemEvidence:
     """A row that ran past its deadline is a failure of the program; other errors are raised."""
     if not isinstance(error, TimeoutError):
         assert error is not None
@@ -163,7 +163,7 @@ def _nothing() -> dict[str, Any]:
     return {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
 
 
-def _refuse_outage(evaluation: Evaluation, count: int) -> None:
+def refuse_outage(evaluation: Evaluation, count: int) -> None:
     lost = [item for item in evaluation.items if item.status == "outage"]
     if lost:
         raise Outage(f"{len(lost)} of {count} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")

@@ -1,0 +1,132 @@
+"""What a user hands to ``fit``, made into programs, rows and models; every mistake is named before a call is paid for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from paragrad.data import DataLoader, Dataset, read, rows
+from paragrad.errors import DataError, UsageError
+from paragrad.guides.binding import BoundMetric, bind_metric
+from paragrad.llm import as_model, connect, model_in_use
+from paragrad.trace.binding import Binder
+from paragrad.trace.bundle import BoundBundle, Bundle
+from paragrad.trace.module import Module, Wrapped, module_of
+from paragrad.runs.sameness import content_key
+
+SHARES = (0.5, 0.25, 0.25)
+
+
+def program_of(program: Any) -> Module:
+    """The program as a Module; a plain function brings the Parameters it can read."""
+    found = module_of(program)
+    if isinstance(found, Wrapped) and not found.named_parameters():
+        from paragrad.runs.discovery import parameters_read_by
+
+        found.read = parameters_read_by(found.fn)
+    return found
+
+
+def signature(program: Module) -> tuple[list[str], list[str]]:
+    """Names of the program's inputs, and those that have a default. Empty when it takes anything."""
+    binder = _binder(program)
+    if binder is None or binder.signature is None:
+        return list(getattr(program, "inputs", None) or ()), []
+    named = [p for p in binder.signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return [p.name for p in named], [p.name for p in named if p.default is not inspect.Parameter.empty]
+
+
+def _binder(program: Module) -> Binder | None:
+    own: Binder | None = getattr(program, "_binder", None)
+    if own is not None:
+        return own
+    if getattr(program, "inputs", None) is not None or hasattr(program, "instruction"):
+        return None
+    fn = program.fn if isinstance(program, Wrapped) else program.forward
+    if isinstance(fn, Bundle):
+        return fn.binder
+    return Binder(fn.bundle.fn.__get__(fn.instance)) if isinstance(fn, BoundBundle) else Binder(fn)
+
+
+def dataset_of(data: Any, program: Module) -> Dataset:
+    """Rows bound to the program's inputs: from a path, a Dataset, or rows."""
+    loaded = read(data) if isinstance(data, (str, Path)) else data.dataset if isinstance(data, DataLoader) else rows(data)
+    names, optional = signature(program)
+    return loaded.bind(names, optional=optional) if names else loaded
+
+
+def parts(program: Module, train: Any, validate: Any, test: Any, *, seed: int) -> tuple[Dataset, Dataset | None, Dataset | None]:
+    """Training, validation and held-out rows. A single argument is split 50/25/25, equal inputs on one side.
+
+    Raises:
+        DataError: parts share rows.
+    """
+    first = dataset_of(train, program)
+    if validate is None and test is None:
+        if len(first) < 8:
+            raise DataError(f"{len(first)} rows are too few to split into training, validation and held-out rows; give validate= (and test=), or more rows")
+        a, b, c = first.split(*SHARES, seed=seed)
+        return a, b, c
+    second = dataset_of(validate, program) if validate is not None else None
+    third = dataset_of(test, program) if test is not None else None
+    _refuse_shared([("train", first), ("validate", second), ("test", third)])
+    return first, second, third
+
+
+def _refuse_shared(given: Sequence[tuple[str, Dataset | None]]) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for name, part in given:
+        for row in part or ():
+            key = content_key(row)
+            other = seen.setdefault(key, (name, row.id))
+            if other[0] != name:
+                raise DataError(
+                    f"row {row.id!r} of {name} has the same inputs as row {other[1]!r} of {other[0]}, so the score would be flattered; "
+                    "split one data set with .split(...), which keeps equal inputs on one side"
+                )
+
+
+def metric_of(metric: Any, data: Dataset) -> BoundMetric:
+    """The metric, bound by name.
+
+    Raises:
+        UsageError: it needs a target that the rows do not have.
+    """
+    bound = bind_metric(metric)
+    if "target" in bound.uses and all(row.target is None for row in data):
+        columns = ", ".join(data.columns)
+        raise UsageError(f"the metric {bound.name} needs a target, but the rows have none; say which column it is: target=... (columns: {columns})")
+    return bound
+
+
+def model_of(program: Module, model: Any) -> Any:
+    """The model that answers: as named, else the one in use, else found by ``auto`` when the program needs one.
+
+    Raises:
+        NotConnected: none is named and none is found.
+    """
+    if model is not None:
+        return as_model(model)
+    if model_in_use() is not None or not _needs_model(program):
+        return model_in_use()
+    return connect("auto")
+
+
+def _needs_model(program: Module) -> bool:
+    """Whether some part asks a model and has none of its own."""
+    stack: list[Any] = [program]
+    seen: set[int] = set()
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if hasattr(part, "_ask") and isinstance(part, Module):
+            if part.model is None:
+                return True
+            continue
+        inside = vars(part).values() if isinstance(part, Module) else part if isinstance(part, (list, tuple)) else part.values() if isinstance(part, dict) else ()
+        stack.extend(inside)
+    return False
