@@ -48,6 +48,7 @@ _NAMES = {
     "fit": "runs",
     "format": "modules",
     "hooks": "trace",
+    "load": "modules",
     "model": "trace",
     "no_grad": "trace",
     "node": "trace",
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
     from paragrad.events import on
     from paragrad.guides import AutoGuide
     from paragrad.llm import Budget
-    from paragrad.modules import Generator, format, prompt, teacher, variable  # noqa: A004 - the public name
+    from paragrad.modules import Generator, format, load, prompt, teacher, variable  # noqa: A004 - the public name
     from paragrad.protocols.data import Demo, Episode, Row
     from paragrad.protocols.evidence import Candidate
     from paragrad.protocols.gradient import Feedback

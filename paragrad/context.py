@@ -82,7 +82,7 @@ class Scope:
         prefix: ordinals of the enclosing call, for work that runs concurrently inside an item.
     """
 
-    __slots__ = ("_next", "at", "closed", "journal", "ledger", "prefix", "seed", "spent")
+    __slots__ = ("_closed", "_next", "at", "journal", "ledger", "parent", "prefix", "seed", "spent")
 
     def __init__(
         self, at: Coordinate, *, seed: int = 0, journal: Journal | None = None, ledger: Ledger | None = None, prefix: tuple[int, ...] = ()
@@ -92,7 +92,8 @@ class Scope:
         self.journal = journal
         self.ledger = ledger
         self.prefix = prefix
-        self.closed = False
+        self.parent: Scope | None = None
+        self._closed = False
         self.spent = Spent()
         self._next = 0
 
@@ -117,6 +118,7 @@ class Scope:
         here = self.coordinate()
         at = Coordinate(here.step, here.candidate, here.item, here.repeat, phase or here.phase)
         made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=here.ordinal)
+        made.parent = self
         if at.phase == self.at.phase:
             made.spent = self.spent
         return made
@@ -125,9 +127,19 @@ class Scope:
         """A generator seeded by the next coordinate."""
         return Random(self.coordinate().seed(self.seed))
 
+    @property
+    def closed(self) -> bool:
+        """Whether this scope, or one around it, was closed."""
+        here: Scope | None = self
+        while here is not None:
+            if here._closed:
+                return True
+            here = here.parent
+        return False
+
     def close(self) -> None:
-        """Refuse every later effect of this scope."""
-        self.closed = True
+        """Refuse every later effect of this scope and of its children."""
+        self._closed = True
 
 
 _SCOPE: ContextVar[Scope | None] = ContextVar("paragrad_scope", default=None)

@@ -91,6 +91,9 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "gather": "paragrad.executors.shared:gather",
     "load": "paragrad.modules.files:load",
     "map": "paragrad.modules.mapping:map_rows",
+    "open_store": "paragrad.stores.opening:open",
+    "publish": "paragrad.runs.publishing:publish",
+    "publish_values": "paragrad.runs.publishing:publish_values",
     "save": "paragrad.modules.files:save",
     "space_for": "paragrad.spaces.infer:space_for",
 })  # fmt: skip

@@ -36,7 +36,9 @@ class Journaled:
     def _answer(self, call: Call, scope: Scope) -> Response:
         if scope.journal is None or call.at is None:
             return self.inner.handle(call)
-        payload, replayed = scope.journal.effect(call.at, "model", call.digest(), lambda: self._perform(call))
+        payload, replayed = scope.journal.effect(
+            call.at, "model", call.digest(), lambda: self._perform(call), describe=lambda: _described(call)
+        )
         if replayed and scope.ledger is not None:
             spent = Spent(**payload["spent"])
             scope.ledger.replay(phase=call.phase, calls=spent.calls, tokens=spent.tokens, usd=spent.usd)
@@ -63,3 +65,9 @@ def read_outcome(payload: Mapping[str, Any]) -> Response:
     if refused is not None:
         raise BadRequest(refused["message"], status=refused["status"])
     return Response.from_json(payload["response"])
+
+
+def _described(call: Call) -> Mapping[str, Any]:
+    """The last message of a request, for the message of a run that diverges."""
+    messages = call.request.messages
+    return {"model": call.identity, "messages": len(messages), "last": str(messages[-1].get("content", ""))[-400:] if messages else ""}

@@ -1,9 +1,10 @@
 """Modules that call a model, and the ways to run them."""
 
+from paragrad.modules.files import load_program as load
 from paragrad.modules.generator import Generator
 from paragrad.modules.prompt import Prompt, prompt
 from paragrad.modules.structured import variable
 from paragrad.modules.teaching import teacher
 from paragrad.modules.template import format  # noqa: A004 - the public name
 
-__all__ = ["Generator", "Prompt", "format", "prompt", "teacher", "variable"]
+__all__ = ["Generator", "Prompt", "format", "load", "prompt", "teacher", "variable"]

@@ -10,11 +10,16 @@ from paragrad.trace.operation import PASS
 
 
 class Base:
-    """A propagator that hands its gradient on unchanged; subclasses say what differs."""
+    """A propagator that hands its gradient on unchanged; subclasses say what differs.
+
+    Attributes:
+        tagged: whether :meth:`deliver` needs to know operation and argument (the item is always told).
+    """
 
     kind = ""
     default: Any = staticmethod(PASS)
     local: Any = None
+    tagged = True
 
     def seed(self, output: Any, feedback: Any) -> Any:
         """The gradient at the output, or None."""

@@ -27,6 +27,7 @@ class Episodes(Base):
 
     kind = "episodes"
     default = None
+    local = staticmethod(join)
 
     def seed(self, output: Any, feedback: Any) -> tuple[Outcome, ...] | None:
         """The outcome, when the feedback has a score."""
@@ -34,13 +35,6 @@ class Episodes(Base):
             return None
         score = feedback.score._n.value if isinstance(feedback.score, Variable) else feedback.score
         return (Outcome(output.item, output.value, float(score)),)
-
-    def merge(self, gradients: Sequence[Any]) -> Any:
-        """Outcomes, each once, in edge order."""
-        merged = gradients[0]
-        for gradient in gradients[1:]:
-            merged = join(merged, gradient)
-        return merged
 
     def pull(self, record: Any, gradient: tuple[Outcome, ...]) -> Sequence[Any]:
         """Records get the outcome; leaves get an episode of this one step."""

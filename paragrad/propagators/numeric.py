@@ -41,6 +41,7 @@ class Numeric(Base):
     kind = "numeric"
     default = None
     local = staticmethod(add)
+    tagged = False
 
     def seed(self, output: Any, feedback: Any) -> Any:
         """1 for a number without feedback, else the given gradient; words are not for us.
@@ -73,4 +74,4 @@ class Numeric(Base):
 
     def deliver(self, accumulator: Any, gradient: Any, tag: Tag, stale: bool) -> None:
         """Add to the running sum."""
-        accumulator.add_number(gradient)
+        accumulator.add_number(gradient, tag.item)

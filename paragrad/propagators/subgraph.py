@@ -41,6 +41,7 @@ class Subgraph(Base):
 
     kind = "subgraph"
     default = None
+    local = staticmethod(join)
 
     def seed(self, output: Any, feedback: Any) -> tuple[Calling, ...] | None:
         """The feedback itself is the last call."""
@@ -50,13 +51,6 @@ class Subgraph(Base):
             return None
         words = text._n.value if isinstance(text, Variable) else str(text) if text is not None else None
         return (Calling("feedback", None, (("output", None), ("score", score)), words, output.item, feedback=words),)
-
-    def merge(self, gradients: Sequence[Any]) -> Any:
-        """Consumers, each once, in edge order."""
-        merged = gradients[0]
-        for gradient in gradients[1:]:
-            merged = join(merged, gradient)
-        return merged
 
     def pull(self, record: Any, gradient: tuple[Calling, ...]) -> Sequence[Any]:
         """One call in front of its consumers, the same object for every operand."""

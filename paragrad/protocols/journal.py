@@ -11,8 +11,12 @@ from paragrad.context import Coordinate
 class Journal(Protocol):
     """An append-only record of effects. Intent and outcome are two rows, both durable before they are relied on."""
 
-    def effect(self, at: Coordinate, kind: str, digest: str, perform: Callable[[], Mapping[str, Any]]) -> tuple[Mapping[str, Any], bool]:
+    def effect(
+        self, at: Coordinate, kind: str, digest: str, perform: Callable[[], Mapping[str, Any]], *, describe: Callable[[], Mapping[str, Any]] | None = None
+    ) -> tuple[Mapping[str, Any], bool]:
         """The outcome of the effect at ``at``, and whether it was replayed.
+
+        ``describe`` gives a few JSON-like words about the request, kept with the intent for ``Diverged``.
 
         Recorded before: the recorded outcome, ``perform`` is not called. Otherwise the intent is made
         durable, ``perform`` is called, its JSON-like answer is made durable and returned. An exception
@@ -21,6 +25,12 @@ class Journal(Protocol):
         Raises:
             Diverged: an effect of another kind or digest is recorded at ``at``; the message shows both.
         """
+
+    def note(self, at: Coordinate, kind: str, payload: Any) -> None:
+        """Record a decision; made again on resume with the same payload it changes nothing, with another it is ``Diverged``."""
+
+    def checkpoint(self, state: Any, at: Coordinate) -> None:
+        """Record the JSON-like state from which a resumed run goes on."""
 
 
 class Ledger(Protocol):

@@ -21,6 +21,7 @@ from paragrad.stores.opening import open
 from paragrad.stores.releases import Release, ReleaseView
 
 if TYPE_CHECKING:
+    from paragrad.stores.contexts import parameter_context as parameter_context
     from paragrad.stores.memory import MemoryStore as MemoryStore
     from paragrad.stores.sqlite import SQLiteStore as SQLiteStore
     from paragrad.stores.transactions import Publication as Publication
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 register = _registry.register
 
 _LAZY = {
+    "parameter_context": "paragrad.stores.contexts",
     "MemoryStore": "paragrad.stores.memory",
     "Publication": "paragrad.stores.transactions",
     "SQLiteStore": "paragrad.stores.sqlite",

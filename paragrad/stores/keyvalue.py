@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paragrad.errors import Conflict, Corrupted
-from paragrad.stores.backend import Change, Decide, Head, Pointer, Row
+from paragrad.stores.backend import Change, Decide, Pointer, Row
 from paragrad.stores.ids import parameter_key, segment, unsegment, version_key
 from paragrad.stores.releases import Releases
 from paragrad.stores.sealing import canonical, pack, seal, unpack, unseal
@@ -170,6 +170,3 @@ def _pointer(payload: bytes) -> Pointer:
 def _row_bytes(row: Row) -> bytes:
     header = {"version": row.version, "time": row.time, "note": row.note, "spec": row.spec, "shape": row.shape}
     return pack(header, [row.data])
-
-
-__all__ = ["Head", "KeyValueStore"]

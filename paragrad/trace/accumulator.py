@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import fsum
-from typing import Any, SupportsIndex
+from functools import reduce
+from math import fsum, isfinite
+from threading import Lock
+from typing import Any, NamedTuple, SupportsIndex
 
 from paragrad.protocols.data import Episode
 from paragrad.protocols.gradient import ScoreRecord, Tag
+from paragrad.trace.values import added
 
-FOLD = 4096  # plain floats kept before they are folded into exact partials
+FOLD = 4096  # numbers kept before they are folded into exact partials
+FOLD_PARTS = 64  # arrays kept before they are summed within their items
 
 
 class Gradients(list[Any]):
@@ -27,8 +30,7 @@ class Gradients(list[Any]):
         return super().__getitem__(index)
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """One textual gradient that reached a leaf. ``value`` is a str, or a Variable under ``create_graph``."""
 
     item: int | str | None
@@ -41,67 +43,98 @@ class Accumulator:
     """Collects contributions of every kind for one leaf.
 
     Appending to a list is atomic in Python, so threads need no lock; the order in which they arrive
-    never shows, because reading sorts by item and sums numbers exactly (Shewchuk's ``fsum``).
+    never shows, because reading sorts by item and sums numbers exactly (Shewchuk's ``fsum``). Arrays
+    are summed within an item as they come, then in the order of the items.
     """
 
-    __slots__ = ("count", "episodes", "graphs", "numbers", "scores", "texts")
+    __slots__ = ("episodes", "folded", "graphs", "numbers", "parts", "scores", "texts")
 
     def __init__(self) -> None:
-        self.numbers: list[Any] = []
-        self.count = 0
+        self.numbers: list[float] = []
+        self.parts: list[tuple[int | str | None, Any]] = []
+        self.folded = 0
         self.texts: list[Contribution] = []
         self.scores: list[ScoreRecord] = []
         self.episodes: list[Episode] = []
         self.graphs: list[Any] = []
 
-    def add_number(self, gradient: Any) -> None:
-        """Add one numeric contribution: a float, an array, or a Variable under ``create_graph``."""
-        numbers = self.numbers
-        numbers.append(gradient)
-        if len(numbers) >= FOLD:
-            self._fold()
+    def add_number(self, gradient: Any, item: int | str | None = None) -> None:
+        """Add one numeric contribution: a number, a list, an array, or a Variable under ``create_graph``."""
+        if gradient.__class__ is float or isinstance(gradient, (float, int)):
+            self.numbers.append(gradient)
+            if len(self.numbers) >= FOLD:
+                self._fold()
+        else:
+            self.parts.append((item, gradient))
+            if len(self.parts) >= FOLD_PARTS:
+                self._fold()
 
     def _fold(self) -> None:
-        taken, self.numbers = self.numbers, []
-        floats = [x for x in taken if x.__class__ is float]
-        rest = [x for x in taken if x.__class__ is not float]
-        self.numbers[:0] = [*_partials(floats), *rest]
-        self.count += len(taken) - len(self.numbers)
+        """Replace the contributions so far by few with the same sum; what arrives meanwhile stays behind them."""
+        with _FOLDING:
+            before, parts = len(self.numbers), len(self.parts)
+            if before >= FOLD:
+                partials = _partials(self.numbers[:before])
+                self.numbers[:before] = partials
+                self.folded += before - len(partials)
+            if parts >= FOLD_PARTS:
+                sums = list(_by_item(self.parts[:parts]).items())
+                self.parts[:parts] = sums
+                self.folded += parts - len(sums)
 
     def total(self) -> Any:
         """The sum of the numeric contributions, or None."""
-        numbers = self.numbers
-        if not numbers:
-            return None
-        if all(x.__class__ is float or x.__class__ is int for x in numbers):
-            return fsum(numbers)
-        total = numbers[0]
-        for x in numbers[1:]:
-            total = total + x
-        return total
+        parts = self.parts
+        if not parts:
+            return _exact_sum(self.numbers) if self.numbers else None
+        sums = _by_item(parts)
+        each = [sums[item] for item in sorted(sums, key=item_key)]
+        return reduce(added, each if not self.numbers else [_exact_sum(self.numbers), *each])
 
     def number_count(self) -> int:
         """How many numeric contributions were added."""
-        return self.count + len(self.numbers)
+        with _FOLDING:
+            return self.folded + len(self.numbers) + len(self.parts)
 
     def clear(self) -> None:
         """Forget everything."""
-        self.numbers, self.count, self.texts, self.scores, self.episodes, self.graphs = [], 0, [], [], [], []
+        self.clear_gradients()
+        self.scores, self.episodes = [], []
 
     def clear_gradients(self) -> None:
         """Forget gradients; scores and episodes stay."""
-        self.numbers, self.count, self.texts, self.graphs = [], 0, [], []
+        self.numbers, self.parts, self.folded, self.texts, self.graphs = [], [], 0, [], []
 
     def empty(self) -> bool:
-        return not (self.numbers or self.texts)
+        return not (self.numbers or self.parts or self.texts)
+
+
+_FOLDING = Lock()
+
+
+def _by_item(parts: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The sum of each item's contributions, in the order in which they came."""
+    sums: dict[Any, Any] = {}
+    for item, part in parts:
+        sums[item] = added(sums[item], part) if item in sums else part
+    return sums
+
+
+def _exact_sum(numbers: Sequence[float]) -> float:
+    """Correctly rounded, whatever the order; infinities and overflow as plain addition gives them."""
+    try:
+        return fsum(numbers)
+    except (OverflowError, ValueError):
+        return float(sum(numbers))
 
 
 def by_item(records: Iterable[Any]) -> list[Any]:
     """Records sorted by item, stable within one; items without a number come in order of their names."""
-    return sorted(records, key=lambda r: _item_key(r.item))
+    return sorted(records, key=lambda r: item_key(r.item))
 
 
-def _item_key(item: int | str | None) -> tuple[int, int, str]:
+def item_key(item: int | str | None) -> tuple[int, int, str]:
+    """Sorts items: none first, then numbers, then names."""
     if item is None:
         return (0, 0, "")
     return (1, item, "") if isinstance(item, int) else (2, 0, item)
@@ -110,16 +143,17 @@ def _item_key(item: int | str | None) -> tuple[int, int, str]:
 def _partials(values: Sequence[float]) -> list[float]:
     """Non-overlapping floats with exactly the sum of ``values`` (Shewchuk 1997)."""
     partials: list[float] = []
-    for x in values:
+    for value in values:
+        x = float(value)
         kept = 0
-        for y in partials:
-            if abs(x) < abs(y):
-                x, y = y, x  # noqa: PLW2901
-            high = x + y
-            low = y - (high - x)
+        for partial in partials:
+            large, small = (x, partial) if abs(x) >= abs(partial) else (partial, x)
+            x = large + small
+            low = small - (x - large)
             if low:
                 partials[kept] = low
                 kept += 1
-            x = high  # noqa: PLW2901
         partials[kept:] = [x]
+        if not isfinite(x):
+            return [_exact_sum(values)]
     return partials

@@ -91,6 +91,8 @@ class Module:
         for path, parameter in found.items():
             if parameter._meta.path is None:
                 parameter._meta.path = path
+            if parameter._meta.store is not None:
+                parameter.bind_store()
         return found
 
     def parameters(self, kind: str | None = None, name: str = "*") -> list[Parameter[Any]]:

@@ -18,6 +18,9 @@ from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.state import STATE, within
 
 
+_PUBLISH = Lock()
+
+
 class Overlay:
     """Parameter values of one context, flattened: reading costs the same at any depth.
 
@@ -27,14 +30,16 @@ class Overlay:
         written: base cells changed here, in order.
         trainable: False for a teacher: values are constants.
         buffer: collects writes only; gradients are those of the context around it.
+        commits: store key to the commit at which this overlay reads that store, fixed at the first read.
     """
 
-    __slots__ = ("_lock", "base", "buffer", "label", "outer", "trainable", "versions", "written")
+    __slots__ = ("_lock", "base", "buffer", "commits", "label", "outer", "trainable", "versions", "written")
 
     def __init__(self, outer: Overlay | None = None, *, trainable: bool = True, buffer: bool = False, label: str = "") -> None:
         self.versions: dict[Cell, Node] = {}
         self.base: dict[Cell, int] = {}
         self.written: dict[Cell, Any] = {}
+        self.commits: dict[Any, int] = {}
         self.outer = outer
         self.trainable = trainable
         self.buffer = buffer
@@ -47,7 +52,7 @@ class Overlay:
         found = self.versions.get(cell)
         if found is not None:
             return found
-        source: Any = self.outer.read(parameter) if self.outer is not None else parameter._live()
+        source = self._source(parameter)
         with self._lock:
             found = self.versions.get(cell)
             if found is None:
@@ -55,6 +60,20 @@ class Overlay:
                 self.versions[cell] = found
                 self.base[cell] = source.version
         return found
+
+    def _source(self, parameter: Any) -> Any:
+        """The version this overlay takes over: of the context around it, as of one commit per store."""
+        if self.outer is not None:
+            return self.outer.read_at(parameter, self.commits)
+        bound = parameter._bound
+        if bound is None:
+            return parameter._live()
+        value, version = bound.at(self.commits.setdefault(bound.key, bound.commit()))
+        return Version(value, version, parameter._cell)
+
+    def read_at(self, parameter: Any, commits: dict[Any, int]) -> Node:
+        """What an overlay inside this one takes over; a live context reads its stores as of ``commits``."""
+        return self.read(parameter)
 
     def _own(self, parameter: Any, value: Any, source: Any) -> Node:
         requires = self.trainable and parameter._trained
@@ -82,10 +101,18 @@ class Overlay:
 
 
 @contextmanager
-def pinned(label: str = "") -> Iterator[Overlay]:
-    """Parameters keep, inside the block, the version that is read first; writes stay inside."""
-    with overlaid(Overlay(STATE.get().overlay, label=label)) as made:
-        yield made
+def pinned(parameters: Iterable[Any] = (), label: str = "") -> Iterator[Overlay]:
+    """One consistent snapshot: stores as of one commit each, private Parameters as first read; writes stay inside.
+
+    Args:
+        parameters: private Parameters that are read together at once, so that no publication falls between them.
+    """
+    made = Overlay(STATE.get().overlay, label=label)
+    with _PUBLISH:
+        for parameter in parameters:
+            made.read(parameter)
+    with overlaid(made) as inside:
+        yield inside
 
 
 @contextmanager
@@ -121,9 +148,6 @@ def transaction() -> Iterator[Overlay]:
     with within(overlay=made):
         yield made
     publish(made)
-
-
-_PUBLISH = Lock()
 
 
 def publish(made: Overlay) -> None:

@@ -92,6 +92,14 @@ class Parameter(Variable[T]):
         self._cell = Cell(self)
         self._leaf: Version | None = None
         self._set_live(self.checked(data) if data is not None else _empty(space))
+        if store is not None and name is not None:
+            self.bind_store()
+
+    def bind_store(self) -> None:
+        """Move the value to the store it was made with; called once it has an id."""
+        if self._meta.store is not None and self._bound is None:
+            self._bound = registry.facets.get("cell")(self._meta.store, self, self._n.value, self._meta.space)
+            self._leaf = None
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -181,7 +189,9 @@ class Parameter(Variable[T]):
         over = STATE.get().overlay
         if over is not None:
             return over.write(self, value)
-        if self._bound is not None:
+        if self._meta.store is not None:
+            refuse_unnamed(self)
+            self.bind_store()
             return self._bound.write(value)  # type: ignore[no-any-return]
         self._set_live(value)
         return self._cell.current

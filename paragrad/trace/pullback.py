@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paragrad.trace.nodes import edge_names, peek
-from paragrad.trace.pull import operand_values
+from paragrad.trace.views import operand_values
 from paragrad.trace.values import brief
 
 

@@ -7,6 +7,7 @@ everything else is taken by reference. So a record never needs a copy of its inp
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from paragrad import registry
@@ -39,6 +40,14 @@ def freeze(value: Any) -> Any:
         copy.setflags(write=False)
         return copy
     return value
+
+
+def settle(value: Any) -> Any:
+    """A fresh result of a generated operator as a node keeps it: an array that owns its data is frozen in place."""
+    if is_array(value) and value.base is None:
+        value.setflags(write=False)
+        return value
+    return freeze(value)
 
 
 def thaw(value: Any) -> Any:
@@ -107,14 +116,14 @@ def brief(value: Any, depth: int = 2) -> str:
         body = ", ".join("..." if x is ... else brief(x, depth - 1) for x in shown)
         return f"[{body}]" if isinstance(value, list) else f"({body}{',' if len(value) == 1 else ''})"
     if isinstance(value, dict) and depth:
-        keys = list(value)[:6]
+        keys = list(islice(value, 6))
         body = ", ".join(f"{key}: {brief(value[key], depth - 1)}" for key in keys)
         return f"{{{body}{', ...' if len(value) > 6 else ''}}}"
     if isinstance(value, (list, tuple, dict)):
         return f"{type(value).__name__} of {len(value)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"array(shape={tuple(value.shape)}, dtype={value.dtype})"
-    return shorten(repr(value))
+    return shorten(repr(value[:64] if isinstance(value, (bytes, bytearray)) else value))
 
 
 def is_floating(value: Any) -> bool:
@@ -123,6 +132,15 @@ def is_floating(value: Any) -> bool:
         return bool(value) and all(isinstance(x, float) for x in value)
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     return kind == "f" if kind is not None else isinstance(value, float)
+
+
+def added(a: Any, b: Any) -> Any:
+    """The sum of two gradients of one form, element by element."""
+    if isinstance(a, (list, tuple)):
+        return type(a)([added(x, y) for x, y in zip(a, b, strict=True)])
+    if isinstance(a, dict):
+        return {key: added(x, b[key]) for key, x in a.items()}
+    return a + b
 
 
 def is_scalar(value: Any) -> bool:

@@ -60,11 +60,8 @@ class Session:
         with ExitStack() as stack:
             if self.model is not None:
                 stack.enter_context(use(self.model))
-            self.base = stack.enter_context(pinned("run"))
-            for parameter in self.program.named_parameters().values():
-                self.base.read(parameter)
-            for parameter in self.parameters.values():
-                self.base.read(parameter)
+            every = [*self.program.named_parameters().values(), *self.parameters.values()]
+            self.base = stack.enter_context(pinned(every, "run"))
             stack.enter_context(guarded(self.parameters.values()))
             self.threads = stack.enter_context(Threads(self.workers))
             yield self
@@ -147,7 +144,7 @@ class Session:
     def note(self, kind: str, payload: Any, *, step: int, candidate: int = 0) -> None:
         """Put a decision on record."""
         if self.journal is not None:
-            self.journal.note(Coordinate(step, candidate, phase=kind), kind, payload)  # type: ignore[attr-defined]
+            self.journal.note(Coordinate(step, candidate, phase=kind), kind, payload)
 
 
 def late_item(placed: Placed, error: BaseException | None) -> ItemEvidence:

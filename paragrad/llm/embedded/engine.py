@@ -1,4 +1,4 @@
-"""Writes many answers at once: shared prefixes are read once, finished rows leave the batch."""
+"""Writes many answers at once: instructions and demonstrations shared by prompts are read once, finished rows leave the batch."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from paragrad.llm.embedded.network import Cache, Network
-from paragrad.llm.embedded.sampling import Answer
+from paragrad.llm.embedded.network import Cache, Ints, Network
+from paragrad.llm.embedded.sampling import Answer, Logits
 
 BATCH = 32
-SHORTEST_PREFIX = 16
-KEPT_PREFIXES = 8
+SHORTEST_HEAD = 16
+KEPT_HEADS = 16
 READ_AT_ONCE = 512
 
 
 class Engine:
     """Generates answers with one network; threads may share it.
 
+    Args:
+        network: the forward pass.
+        user: the token that begins a user turn.
+
     Since logits do not depend on how prompts are batched or cached, neither do the answers.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, user: int) -> None:
         self.network = network
-        self._prefixes: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
+        self.user = user
+        self._heads: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
         self._lock = threading.Lock()
 
     def run(self, answers: Sequence[Answer], watch: Callable[[Answer], None] | None = None) -> None:
         """Completes every answer in place. ``watch`` is called after each token of each answer."""
-        ordered = sorted(answers, key=lambda answer: (len(answer.prompt), tuple(answer.prompt)))
+        ordered = sorted(answers, key=lambda answer: (self._head(answer.prompt), len(answer.prompt)))
         for answer in ordered:
             answer.begin()
         for begin in range(0, len(ordered), BATCH):
@@ -54,54 +59,53 @@ class Engine:
             last = np.array([[a.tokens[-1] if a.tokens else 0] for a in live], np.intp)
             logits = self.network.extend(cache, last, np.ones(len(live), np.intp))
 
-    def _read(self, answers: list[Answer], room: int) -> tuple[Cache, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    def _read(self, answers: list[Answer], room: int) -> tuple[Cache, Logits]:
         """Reads the prompts; returns the cache and each prompt's next-token logits."""
-        shared = _common_prefix([answer.prompt for answer in answers])
         cache = self.network.cache(len(answers), room)
-        if shared >= SHORTEST_PREFIX:
-            self._copy_prefix(tuple(answers[0].prompt[:shared]), cache)
-        else:
-            shared = 0
-        rests = [answer.prompt[shared:] for answer in answers]
-        longest = max(len(rest) for rest in rests)
-        step = max(1, READ_AT_ONCE // longest)
-        found = []
-        for begin in range(0, len(answers), step):
-            part = slice(begin, begin + step)
-            view = Cache([k[part] for k in cache.keys], [v[part] for v in cache.values], cache.lengths[part])
-            tokens, counts = _pad(rests[part])
+        heads = [self._head(answer.prompt) for answer in answers]
+        found: list[Logits] = []
+        begin = 0
+        while begin < len(answers):
+            shared = len(heads[begin])
+            rest = len(answers[begin].prompt) - shared
+            end = begin + 1
+            while end < len(answers) and heads[end] == heads[begin] and (end - begin + 1) * rest <= READ_AT_ONCE:
+                end += 1
+            view = Cache([k[begin:end] for k in cache.keys], [v[begin:end] for v in cache.values], cache.lengths[begin:end])
+            if shared:
+                self._copy_head(heads[begin], view)
+            tokens, counts = _pad([answer.prompt[shared:] for answer in answers[begin:end]])
             found.append(self.network.extend(view, tokens, counts))
-            cache.lengths[part] = view.lengths
+            cache.lengths[begin:end] = view.lengths
+            begin = end
         return cache, np.concatenate(found)
 
-    def _copy_prefix(self, prefix: tuple[int, ...], cache: Cache) -> None:
+    def _head(self, prompt: Sequence[int]) -> tuple[int, ...]:
+        """What comes before the last user turn (instruction and demonstrations), when it is worth keeping."""
+        for place in range(len(prompt) - 1, SHORTEST_HEAD - 1, -1):
+            if prompt[place] == self.user:
+                return tuple(prompt[:place])
+        return ()
+
+    def _copy_head(self, head: tuple[int, ...], cache: Cache) -> None:
         with self._lock:
-            read = self._prefixes.get(prefix)
+            read = self._heads.get(head)
             if read:
-                self._prefixes.move_to_end(prefix)
+                self._heads.move_to_end(head)
         if read is None:
-            read = self.network.cache(1, len(prefix))
-            self.network.extend(read, np.array([prefix], np.intp), np.array([len(prefix)], np.intp))
+            read = self.network.cache(1, len(head))
+            self.network.extend(read, np.array([head], np.intp), np.array([len(head)], np.intp))
             with self._lock:
-                self._prefixes[prefix] = read
-                while len(self._prefixes) > KEPT_PREFIXES:
-                    self._prefixes.popitem(last=False)
+                self._heads[head] = read
+                while len(self._heads) > KEPT_HEADS:
+                    self._heads.popitem(last=False)
         for layer, (keys, values) in enumerate(zip(read.keys, read.values, strict=True)):
-            cache.keys[layer][..., : len(prefix)] = keys
-            cache.values[layer][:, :, : len(prefix)] = values
-        cache.lengths = np.full_like(cache.lengths, len(prefix))
+            cache.keys[layer][..., : len(head)] = keys
+            cache.values[layer][:, :, : len(head)] = values
+        cache.lengths = np.full_like(cache.lengths, len(head))
 
 
-def _common_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Length of the prefix all prompts share; at least one token of each stays outside."""
-    if len(prompts) < 2:
-        return 0
-    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
-    limit = min(len(prompt) for prompt in prompts) - 1
-    return next((n for n in range(limit) if first[n] != last[n]), limit)
-
-
-def _pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _pad(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
     counts = np.array([len(row) for row in rows], np.intp)
     tokens = np.zeros((len(rows), int(counts.max())), np.intp)
     for number, row in enumerate(rows):

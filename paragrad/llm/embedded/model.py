@@ -92,7 +92,8 @@ class EmbeddedModel:
                 from paragrad.llm.embedded.weights import load
 
                 weights = self._weights or load()
-                self._engine, self._tokenizer = Engine(Network(weights)), Tokenizer(weights.vocabulary)
+                tokenizer = Tokenizer(weights.vocabulary)
+                self._engine, self._tokenizer = Engine(Network(weights), tokenizer.user), tokenizer
             return self._engine, self._tokenizer
 
     def _run(self, engine: Engine, answers: list[Answer]) -> None:

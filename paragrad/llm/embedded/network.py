@@ -119,7 +119,7 @@ class Network:
         halves = pairs.reshape(-1, 2 * heads, 2, size // 2)
         turned = halves * turn[0] + halves[:, :, ::-1] * turn[1]
         factor = (UNIT / np.maximum(lengths, 1.0)).astype(np.float32)
-        unit = turned.reshape(-1, 2 * heads, size)
+        unit: Array = turned.reshape(-1, 2 * heads, size)
         unit *= factor
         unit = np.rint(unit, out=unit).reshape(*shape, 2 * heads, size)
         value = np.rint(summed[:, 2 * heads * size :] * layer.value_scale * inverse)
@@ -160,16 +160,16 @@ def _store(keys: Array, values: Array, key: Array, value: Array, starts: Ints, c
 
 def _whole(x: Array, limit: np.float32) -> tuple[Array, Array]:
     """``x`` rounded to integers of at most ``limit`` per row, and the factor that undoes it."""
-    top = np.maximum.reduce(np.abs(x), axis=-1, keepdims=True)
+    top: Array = np.maximum.reduce(np.abs(x), axis=-1, keepdims=True)
     np.maximum(top, _TINY, out=top)
-    whole = x * (limit / top)
+    whole: Array = x * (limit / top)
     return np.rint(whole, out=whole), top / limit
 
 
 def _norm(x: Array, limit: np.float32) -> tuple[Array, Array]:
     """Root-mean-square norm as integers and the factor that makes them so."""
-    top = np.maximum.reduce(np.abs(x), axis=-1, keepdims=True)
-    whole = x * (limit / top)
+    top: Array = np.maximum.reduce(np.abs(x), axis=-1, keepdims=True)
+    whole: Array = x * (limit / top)
     np.rint(whole, out=whole)
     squares = np.add.reduce(whole * whole, axis=-1, dtype=np.float64, keepdims=True)
     return whole, np.sqrt(x.shape[-1] / squares).astype(np.float32)

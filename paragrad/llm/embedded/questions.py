@@ -47,11 +47,11 @@ class Counting:
         return wording.format(list=capital, kinds=KINDS[self.kind][0])
 
     def steps(self) -> str:
-        """The worked solution: every group with its kind and the running total."""
+        """The worked solution: every group with its kind, then the tally so far: ``2 apples: fruit, fruit 2.``"""
         parts, total = [], 0
         for number, noun in self.groups:
             total += number if THINGS[noun] == self.kind else 0
-            parts.append(f"{number} {noun if number == 1 else plural(noun)}: {THINGS[noun]}, {total}.")
+            parts.append(f"{number} {noun if number == 1 else plural(noun)}: {THINGS[noun]}, {self.kind} {total}.")
         return " ".join(parts)
 
 
