@@ -1,0 +1,244 @@
+"""Ids, seals, urls, opening, exact sums, states: the small parts."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+import threading
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paragrad import stores
+from paragrad.errors import Corrupted, UnknownName, UsageError
+from paragrad.registry import spaces
+from paragrad.stores import accumulate
+from paragrad.stores.ids import encode_id, segment, unsegment
+from paragrad.stores.memory import MemoryStore
+from paragrad.stores.sealing import pack, seal, unpack, unseal
+from paragrad.stores.urls import redacted
+
+REAL_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(REAL_TEXT)
+def test_segment_inverts_and_is_safe(text: str) -> None:
+    part = segment(text)
+    assert unsegment(part) == text
+    assert not part.startswith(".")
+    assert all(c.isascii() and (c.isalnum() or c in "_-.~") for c in part)
+
+
+@given(REAL_TEXT, REAL_TEXT)
+def test_segment_keeps_prefixes(front: str, rest: str) -> None:
+    assert segment(front + rest).startswith(segment(front))
+
+
+def test_pair_id_is_named_after_its_function() -> None:
+    assert encode_id((encode_id, "theta")) == "paragrad.stores.ids.encode_id/theta"
+    assert encode_id(("f", "theta")) == "f/theta"
+
+
+@pytest.mark.parametrize("bad", ["", 3, None, ("a",), ("f", ""), (object(), "x"), "half \ud800", (encode_id, 3)])
+def test_bad_ids_are_usage_errors(bad: object) -> None:
+    with pytest.raises(UsageError):
+        MemoryStore().init_parameter(bad, 1.0)  # type: ignore[arg-type]
+
+
+@given(st.binary(), st.integers(0, 10_000), st.integers(1, 255))
+def test_seal_detects_every_flip(payload: bytes, place: int, flip: int) -> None:
+    sealed = bytearray(seal("key", payload))
+    assert unseal("key", bytes(sealed)) == payload
+    sealed[place % len(sealed)] ^= flip
+    with pytest.raises(Corrupted):
+        unseal("key", bytes(sealed))
+
+
+def test_seal_belongs_to_its_key() -> None:
+    with pytest.raises(Corrupted):
+        unseal("b", seal("a", b"x"))
+
+
+@given(st.lists(st.binary(max_size=50)))
+def test_pack_inverts(blobs: list[bytes]) -> None:
+    assert unpack(pack({"n": 1}, blobs)) == ({"n": 1}, blobs)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://user:pa%40ss@host/db", "postgresql://user@host/db"),
+        ("redis://:secret@host:6379/0", "redis://@host:6379/0"),
+        ("x://h/p?a=1&password=secret&b=2", "x://h/p?a=1&password=***&b=2"),
+        ("sqlite:///x.db", "sqlite:///x.db"),
+    ],
+)
+def test_redacted(url: str, shown: str) -> None:
+    assert redacted(url) == shown
+
+
+class Plain(stores.KeyValueStore):
+    """Needs a password."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def read(self, keys: object) -> dict[str, tuple[bytes, int]]:
+        return {}
+
+    def write(self, values: object, expect: object) -> None:
+        raise stores.StoreError("the disk is gone")
+
+    def keys(self, prefix: str) -> list[str]:
+        return []
+
+
+def test_password_is_shown_nowhere() -> None:
+    store = Plain("plain://me:hunter2@host/db?token=hunter2")
+    assert "hunter2" not in f"{store!r} {store.key}"
+    for call in (lambda: store.get_parameter_value("x"), lambda: store.resolve_release("r"), lambda: stores.open(store.url)):
+        with pytest.raises(Exception, match=r".") as caught:
+            call()
+        assert "hunter2" not in str(caught.value)
+
+
+def test_failing_write_reaches_the_caller() -> None:
+    with pytest.raises(stores.StoreError, match="disk is gone"):
+        Plain("plain://x").init_parameter("a", 1.0)
+
+
+def test_unknown_scheme_names_the_known() -> None:
+    with pytest.raises(UnknownName, match="memory:, sqlite:"):
+        stores.open("sqlit:///x.db")
+
+
+@pytest.mark.parametrize("url", ["", "x.db", 3, None])
+def test_no_url(url: object) -> None:
+    with pytest.raises(UsageError):
+        stores.open(url)  # type: ignore[arg-type]
+
+
+def test_memory_keys_differ_unless_named() -> None:
+    assert stores.open("memory:").key != stores.open("memory:").key
+    assert stores.open("memory:mine").key == "memory:mine"
+
+
+def test_default_store_is_one_and_lazy() -> None:
+    lazy = "assert 'sqlite3' not in sys.modules and 'numpy' not in sys.modules"
+    code = f"import sys, paragrad.stores as s; {lazy}; print(s.default_parameter_store.key)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "default"
+    assert stores.default_parameter_store is stores.default_parameter_context["default"]
+
+
+def test_named_store_never_touches_the_default() -> None:
+    MemoryStore().init_parameter("only here", 1.0)
+    with pytest.raises(KeyError):
+        stores.default_parameter_store.get_parameter_value("only here")
+
+
+def test_value_without_space_and_kind() -> None:
+    with pytest.raises(TypeError, match="space="):
+        MemoryStore().init_parameter("a", {"x": 1})
+
+
+@pytest.mark.parametrize("state", [{1: 2}, {"f": object()}, {"x": {"y": {1, 2}}}])
+def test_state_must_be_plain(state: dict[str, object]) -> None:
+    store = MemoryStore()
+    with pytest.raises(UsageError, match="state"):
+        store.publish({}, state={"o": state})
+    assert store.commit() == 0
+
+
+def test_lists_come_back_as_fresh_copies() -> None:
+    store = MemoryStore()
+    store.init_parameter("a", ["x"], spaces.get("list")())
+    store.get_parameter_value("a").append("y")
+    assert list(store.get_parameter_value("a")) == ["x"]
+
+
+FLOATS = st.floats(-1e300, 1e300) | st.sampled_from([1e16, 1.0, -1e16, 1e-300, 0.1])
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=30), st.randoms())
+def test_exact_number_sums_do_not_depend_on_order(terms: list[float], shuffle: random.Random) -> None:
+    def total(order: list[float]) -> float:
+        acc = accumulate.Accumulator(None, "float64")
+        for term in order:
+            acc = accumulate.pushed(acc, term, 1.0, exact=True)
+        return float(accumulate.total(accumulate.decode(accumulate.encode(acc))))
+
+    mixed = shuffle.sample(terms, len(terms))
+    if math.isfinite(math.fsum(map(abs, terms))):
+        assert total(terms) == total(mixed) == math.fsum(terms)
+
+
+def test_exact_array_sums_do_not_depend_on_order() -> None:
+    source = numpy.random.default_rng(0)
+    pushes = [source.normal(size=50) * 10.0 ** source.integers(-12, 12, size=50) for _ in range(60)]
+    wanted = numpy.array([math.fsum(column) for column in zip(*pushes, strict=True)])
+    for seed in range(5):
+        store = MemoryStore(reproducible=True, stripes=3)
+        store.init_parameter("w", numpy.zeros(50))
+        for push in random.Random(seed).sample(pushes, len(pushes)):
+            store.increment_gradient("w", push)
+        assert store.get_gradient("w").tobytes() == wanted.tobytes()
+
+
+def test_reproducible_under_threads() -> None:
+    source = numpy.random.default_rng(1)
+    pushes = source.normal(size=(64, 100))
+    patterns = set()
+    for _ in range(6):
+        store = MemoryStore(reproducible=True, stripes=4)
+        store.init_parameter("w", numpy.zeros(100))
+
+        def push(part: int, store: MemoryStore = store) -> None:
+            for row in pushes[part::8]:
+                store.increment_gradient("w", row, 0.1)
+
+        threads = [threading.Thread(target=push, args=(part,)) for part in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        patterns.add(store.get_gradient("w").tobytes())
+    assert len(patterns) == 1
+
+
+@pytest.mark.parametrize("reproducible", [False, True])
+def test_overflow_and_nan_are_kept(reproducible: bool) -> None:
+    store = MemoryStore(reproducible=reproducible)
+    store.init_parameter("n", 1.0)
+    store.init_parameter("w", numpy.zeros(2))
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        for delta in (1e308, 1e308, 5.0):
+            store.increment_gradient("n", delta)
+            store.increment_gradient("w", numpy.array([delta, math.nan]))
+        assert store.get_gradient("n") == math.inf
+        assert store.get_gradient("w")[0] == math.inf
+    assert math.isnan(store.get_gradient("w")[1])
+
+
+def test_float32_stays_float32() -> None:
+    store = MemoryStore()
+    store.init_parameter("w", numpy.zeros(3, "float32"))
+    store.increment_gradient("w", numpy.ones(3, "float32"))
+    store.increment_gradient("w", numpy.ones(3, "float64"), 0.5)
+    assert store.get_gradient("w").dtype == numpy.float32
+    assert store.get_gradient("w").tolist() == [1.5, 1.5, 1.5]
+
+
+def test_push_does_not_keep_the_callers_array() -> None:
+    store = MemoryStore()
+    store.init_parameter("w", numpy.zeros(2))
+    mine = numpy.ones(2)
+    store.increment_gradient("w", mine)
+    mine[:] = 7.0
+    out = store.get_gradient("w")
+    out[:] = 9.0
+    assert store.get_gradient("w").tolist() == [1.0, 1.0]
