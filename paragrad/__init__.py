@@ -65,7 +65,7 @@ _NAMES = {
 
 _ALIASES = {"metrics": ("guides.metrics", None)}
 
-__all__ = sorted([*_MODULES, *_NAMES, *_ALIASES, "__version__"])  # noqa: PLE0604 - names are str
+__all__ = sorted([*_MODULES, *_NAMES, *_ALIASES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
@@ -85,33 +85,83 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from paragrad.data import DataLoader, Dataset
-    from paragrad.events import on
-    from paragrad.guides import AutoGuide
-    from paragrad.llm import Budget
-    from paragrad.modules import Generator, format, load, prompt, teacher, variable  # noqa: A004 - the public name
-    from paragrad.protocols.data import Demo, Episode, Row
-    from paragrad.protocols.evidence import Candidate
-    from paragrad.protocols.gradient import Feedback
-    from paragrad.runs import Task, evaluate, fit
-    from paragrad.spaces import Choice, Code, Demos, Json, List, Number, Opaque, Tensor, Text
-    from paragrad.stores import parameter_context
-    from paragrad.trace import (
-        Module,
-        Parameter,
-        Variable,
-        backward,
-        bundle,
-        carry,
-        depend,
-        effects,
-        hooks,
-        model,
-        no_grad,
-        node,
-        op,
-        overlay,
-        param,
-        transaction,
+    from paragrad import (
+        data as data,
     )
-    from paragrad.trainers import Result
+    from paragrad import (
+        errors as errors,
+    )
+    from paragrad import (
+        events as events,
+    )
+    from paragrad import (
+        guides as guides,
+    )
+    from paragrad import (
+        llm as llm,
+    )
+    from paragrad import (
+        optimizers as optimizers,
+    )
+    from paragrad import (
+        spaces as spaces,
+    )
+    from paragrad import (
+        stores as stores,
+    )
+    from paragrad import (
+        testing as testing,
+    )
+    from paragrad import (
+        trace as trace,
+    )
+    from paragrad import (
+        trainers as trainers,
+    )
+    from paragrad.data import DataLoader as DataLoader
+    from paragrad.data import Dataset as Dataset
+    from paragrad.events import on as on
+    from paragrad.guides import AutoGuide as AutoGuide
+    from paragrad.guides import metrics as metrics
+    from paragrad.llm import Budget as Budget
+    from paragrad.modules import load as load
+    from paragrad.modules.generator import Generator as Generator
+    from paragrad.modules.prompt import prompt as prompt
+    from paragrad.modules.structured import variable as variable
+    from paragrad.modules.teaching import teacher as teacher
+    from paragrad.modules.template import format as format
+    from paragrad.protocols.data import Demo as Demo
+    from paragrad.protocols.data import Episode as Episode
+    from paragrad.protocols.data import Row as Row
+    from paragrad.protocols.evidence import Candidate as Candidate
+    from paragrad.protocols.gradient import Feedback as Feedback
+    from paragrad.runs import Task as Task
+    from paragrad.runs import evaluate as evaluate
+    from paragrad.runs import fit as fit
+    from paragrad.spaces import Choice as Choice
+    from paragrad.spaces import Code as Code
+    from paragrad.spaces import Demos as Demos
+    from paragrad.spaces import Json as Json
+    from paragrad.spaces import List as List
+    from paragrad.spaces import Number as Number
+    from paragrad.spaces import Opaque as Opaque
+    from paragrad.spaces import Tensor as Tensor
+    from paragrad.spaces import Text as Text
+    from paragrad.stores.contexts import parameter_context as parameter_context
+    from paragrad.trace import hooks as hooks
+    from paragrad.trace.backward import backward as backward
+    from paragrad.trace.bundle import bundle as bundle
+    from paragrad.trace.bundle import node as node
+    from paragrad.trace.bundle import op as op
+    from paragrad.trace.carrying import carry as carry
+    from paragrad.trace.module import Module as Module
+    from paragrad.trace.module import model as model
+    from paragrad.trace.order import depend as depend
+    from paragrad.trace.order import effects as effects
+    from paragrad.trace.overlay import overlay as overlay
+    from paragrad.trace.overlay import transaction as transaction
+    from paragrad.trace.parameter import Parameter as Parameter
+    from paragrad.trace.parameter import param as param
+    from paragrad.trace.state import no_grad as no_grad
+    from paragrad.trace.variable import Variable as Variable
+    from paragrad.trainers import Result as Result

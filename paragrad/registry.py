@@ -89,6 +89,7 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "cell": "paragrad.stores.cells:open_cell",
     "context": "paragrad.stores.contexts:resolve_context",
     "gather": "paragrad.executors.shared:gather",
+    "keep": "paragrad.runs.records:keep",
     "load": "paragrad.modules.files:load",
     "map": "paragrad.modules.mapping:map_rows",
     "open_store": "paragrad.stores.opening:open",
@@ -96,6 +97,7 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "publish_values": "paragrad.runs.publishing:publish_values",
     "save": "paragrad.modules.files:save",
     "space_for": "paragrad.spaces.infer:space_for",
+    "table": "paragrad.runs.table:table",
 })  # fmt: skip
 metrics = Registry("metric", {
     "contains": "paragrad.guides.metrics:contains",

@@ -5,6 +5,6 @@ from paragrad.modules.generator import Generator
 from paragrad.modules.prompt import Prompt, prompt
 from paragrad.modules.structured import variable
 from paragrad.modules.teaching import teacher
-from paragrad.modules.template import format  # noqa: A004 - the public name
+from paragrad.modules.template import format
 
 __all__ = ["Generator", "Prompt", "format", "load", "prompt", "teacher", "variable"]

@@ -57,7 +57,10 @@ def load(program: Module, path: Any) -> None:
     unknown = [where for where in manifest["parameters"] if where not in named]
     if unknown:
         raise UsageError(f"{folder} holds {unknown[0]!r}, which this program does not have; it has {', '.join(named) or 'none'}")
-    values = {where: {"value": value_in(folder, entry), "requires_grad": entry["requires_grad"]} for where, entry in manifest["parameters"].items()}
+    values = {
+        where: {"value": value_in(folder, entry), "requires_grad": entry["requires_grad"]}
+        for where, entry in manifest["parameters"].items()
+    }
     program.load_state_dict(values, strict=False)
 
 
@@ -142,7 +145,13 @@ def _described(program: Module) -> dict[str, Any]:
     if not isinstance(program, Generator):
         return {"class": type(program).__qualname__}
     options = list(program.output.options) if program.output.options is not None else None
-    return {"class": "Generator", "inputs": list(program.inputs or ()), "options": options, "template": program.template, "request": program.request}
+    return {
+        "class": "Generator",
+        "inputs": list(program.inputs or ()),
+        "options": options,
+        "template": program.template,
+        "request": program.request,
+    }
 
 
 def load_program(address: Any) -> Module:
@@ -162,7 +171,7 @@ def load_program(address: Any) -> Module:
     output: Any = Literal[tuple(options)] if options else str
     values = {where: value_in(folder, entry) for where, entry in manifest["parameters"].items()}
     demos_entry = manifest["parameters"].get("demos")
-    demos = Parameter(values["demos"], space=space_of(demos_entry)) if demos_entry else 0
+    demos: Any = Parameter(values["demos"], space=space_of(demos_entry)) if demos_entry else 0
     return Generator(
         Parameter(values["instruction"], space=space_of(manifest["parameters"]["instruction"])),
         output=output,

@@ -24,6 +24,7 @@ from paragrad.trace.module import Module
 from paragrad.trace.nodes import extra_of
 from paragrad.trace.operation import Operation
 from paragrad.trace.parameter import Parameter
+from paragrad.trace.peers import note_peers, parameters_into
 from paragrad.trace.record import Edges, make
 from paragrad.trace.state import STATE
 from paragrad.trace.values import freeze
@@ -156,6 +157,7 @@ class Generator(Module):
         state = STATE.get()
         if state.steps is not None:
             state.steps.append(Step(call.component, call.input_args, call.raw_response if self.output.type is str else value))
+        note_peers(parameters_into(edges.nodes))
         node = make(state, freeze(value), self._op, edges.nodes, edges.paths)
         extra_of(node).call = call
         return typed(wrap(node))

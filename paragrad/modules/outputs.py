@@ -84,7 +84,9 @@ def _adapter(wanted: Any) -> Any:
     try:
         return TypeAdapter(wanted)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise UsageError(f"output={wanted!r} is no type a model's reply can be checked against; use str, a Literal, a dataclass or a pydantic model") from error
+        raise UsageError(
+            f"output={wanted!r} is no type a model's reply can be checked against; use str, a Literal, a dataclass or a pydantic model"
+        ) from error
 
 
 def _options(wanted: Any) -> dict[str, Any] | None:
@@ -119,7 +121,9 @@ def _number(text: str, kind: Any) -> Any:
     try:
         return kind(bare)
     except ValueError:
-        raise ValueError(f"{text.strip()[:80]!r} is not {'a whole number' if kind is int else 'a number'}. Answer with the number and nothing else") from None
+        raise ValueError(
+            f"{text.strip()[:80]!r} is not {'a whole number' if kind is int else 'a number'}. Answer with the number and nothing else"
+        ) from None
 
 
 @lru_cache(maxsize=32)

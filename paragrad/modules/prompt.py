@@ -54,5 +54,5 @@ def prompt(
         trainable: False for a fixed prompt.
         **request: temperature, max_tokens, ... for every request.
     """
-    make = partial(Prompt, demos=demos, model=model, tools=tools, template=template, trainable=trainable, **request)
+    make: Callable[..., Prompt] = partial(Prompt, demos=demos, model=model, tools=tools, template=template, trainable=trainable, **request)
     return make if function is None else make(function)

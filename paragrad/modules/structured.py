@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -31,11 +32,16 @@ def field_names(value: Any) -> list[str]:
 
 def variable(value: Any) -> Variable[Any]:
     """``value`` as a Variable with Variable's own names, whatever its fields are called."""
-    return wrap(value._n) if isinstance(value, Variable) and type(value).__name__ == "Structured" else value if isinstance(value, Variable) else Variable(value)
+    if not isinstance(value, Variable):
+        return Variable(value)
+    return wrap(value._n) if type(value).__name__ == "Structured" else value
 
 
 @lru_cache(maxsize=512)
 def _handle(names: tuple[str, ...]) -> type[Variable[Any]]:
-    body: dict[str, Any] = {"__slots__": ()}
-    body.update({name: property(lambda self, name=name: operate(OPERATIONS["getattr"], (self, name))) for name in names})
+    body: dict[str, Any] = {"__slots__": (), **{name: property(_reader(name)) for name in names}}
     return type("Structured", (Variable,), body)
+
+
+def _reader(name: str) -> Callable[[Any], Variable[Any]]:
+    return lambda self: operate(OPERATIONS["getattr"], (self, name))

@@ -43,7 +43,7 @@ FORMAT = TABLE.add(Operation("format_template", _fill, ("template",)))
 FORMAT.rules["text"] = PASS
 
 
-def format(template: Any, /, **values: Any) -> Any:  # noqa: A001 - the public name
+def format(template: Any, /, **values: Any) -> Any:
     """A text from a template and values, traced: each value is an edge under its name.
 
     ``pg.format("{a}\\n{b}", a=x, b=y)``; the template may be a Variable or Parameter itself.

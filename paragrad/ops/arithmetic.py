@@ -53,39 +53,39 @@ def _sign(x: Any) -> Any:
 
 
 def _left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g, a)
+    return g if g.__class__ is float else unbroadcast(g, a)
 
 
 def _right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g, b)
+    return g if g.__class__ is float else unbroadcast(g, b)
 
 
 def _neg_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(-g, b)
+    return -g if g.__class__ is float else unbroadcast(-g, b)
 
 
 def _mul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * b, a)
+    return g * b if g.__class__ is float else unbroadcast(g * b, a)
 
 
 def _mul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * a, b)
+    return g * a if g.__class__ is float else unbroadcast(g * a, b)
 
 
 def _div_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g / b, a)
+    return g / b if g.__class__ is float else unbroadcast(g / b, a)
 
 
 def _div_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(-g * a / (b * b), b)
+    return -g * a / (b * b) if g.__class__ is float else unbroadcast(-g * a / (b * b), b)
 
 
 def _pow_base(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * b * a ** (b - 1), a)
+    return g * b * a ** (b - 1) if g.__class__ is float else unbroadcast(g * b * a ** (b - 1), a)
 
 
 def _pow_exponent(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * a**b * _log(a), b)
+    return g * a**b * _log(a) if g.__class__ is float else unbroadcast(g * a**b * _log(a), b)
 
 
 def _mod_right(g: Any, out: Any, a: Any, b: Any) -> Any:

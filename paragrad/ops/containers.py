@@ -1,56 +1,48 @@
-"""Numeric rules of indexing and of copying containers."""
+"""Numeric rules of indexing, joining and repeating lists, and of copying and rounding."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from paragrad.ops.shapes import raw, scatter, zeros
 from paragrad.trace.operation import PASS, STOP, TABLE
-from paragrad.trace.variable import Variable
-
-
-def _raw(x: Any) -> Any:
-    return x._n.value if isinstance(x, Variable) else x
-
-
-def _zeros(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_zeros(x) for x in value]
-    if isinstance(value, dict):
-        return {key: _zeros(x) for key, x in value.items()}
-    return value * 0.0 if hasattr(value, "shape") else 0.0
-
-
-def _scatter(g: Any, out: Any, container: Any, key: Any) -> Any:
-    """Zeros of the container's shape with ``g`` at ``key``; None when the container is not numeric."""
-    value, key, g = _raw(container), _raw(key), _raw(g)
-    if isinstance(value, str):
-        return None
-    try:
-        spread = _zeros(value)
-    except TypeError:
-        return None
-    if hasattr(spread, "shape"):
-        spread = spread.copy()
-    spread[key] = g
-    return spread
 
 
 def _element(g: Any, out: Any, container: Any, key: Any) -> Any:
-    return _scatter(g, out, container, key)
+    """Zeros of the container's form with ``g`` at ``key``; None when the container is not numeric."""
+    value = raw(container)
+    return None if isinstance(value, str) or zeros(value) is None else scatter(g, value, raw(key))
 
 
-def _floor_or_none(g: Any, out: Any, value: Any) -> None:
-    """Rounding is flat: no gradient."""
+def _sliced(g: Any, out: Any, container: Any, start: Any, stop: Any, step: Any) -> Any:
+    return _element(g, out, container, slice(raw(start), raw(stop), raw(step)))
+
+
+def head(g: Any, left: Any) -> Any:
+    """The gradient of the left one of two joined lists."""
+    return g[: len(raw(left))]
+
+
+def tail(g: Any, left: Any) -> Any:
+    """The gradient of the right one of two joined lists."""
+    return g[len(raw(left)) :]
+
+
+def folded(g: Any, items: Any) -> Any:
+    """The gradient of a list that was repeated: the sum over its repetitions."""
+    count, given = len(raw(items)), raw(g)
+    return [sum((given[i] for i in range(k + count, len(given), count)), given[k]) for k in range(count)] if given else [0.0] * count
 
 
 TABLE.attach(
     "numeric",
     {
-        "ceil": (_floor_or_none,),
-        "floor": (_floor_or_none,),
+        "ceil": (STOP,),
+        "floor": (STOP,),
         "getitem": (_element, STOP),
         "method.copy": (PASS,),
         "round": (STOP, STOP),
-        "trunc": (_floor_or_none,),
+        "slice": (_sliced, STOP, STOP, STOP),
+        "trunc": (STOP,),
     },
 )

@@ -22,6 +22,8 @@ def automatic(parameters: Sequence[Any]) -> Transform:
     kinds = list(dict.fromkeys(p.kind for p in parameters))
     unserved = [p.id for p in parameters if p.kind not in edit.kinds | bootstrap.kinds]
     if unserved:
-        raise UsageError(f"no optimizer serves {', '.join(unserved)} on its own; name one with optimizer=, or leave them out with parameters=[...]")
+        raise UsageError(
+            f"no optimizer serves {', '.join(unserved)} on its own; name one with optimizer=, or leave them out with parameters=[...]"
+        )
     chosen = {kind: bootstrap if kind in bootstrap.kinds else edit for kind in kinds}
     return partition(chosen) if len(set(map(id, chosen.values()))) > 1 else next(iter(chosen.values()))

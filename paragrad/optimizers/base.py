@@ -136,6 +136,7 @@ def evidence_of(parameter: Parameter[Any], trainable: bool = True) -> ParameterE
         space=parameter.space,
         role=parameter.role,
         constraint=parameter.constraint,
+        peers=tuple(peer.id for peer in parameter.peers),
         trainable=trainable,
         instruction=parameter._meta.instruction_to_optimizer,
         gradients=tuple(parameter.grad),

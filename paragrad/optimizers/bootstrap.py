@@ -26,17 +26,19 @@ class BootstrapFewShot(Transform):
         parameters: Parameters to bind to, or None.
         raw_shots: how many of the demos are rows from the data instead of teacher runs.
         threshold: least score of a teacher run that may become a demo.
-        teacher: the model that runs as teacher; None: the program's own.
+        per_step: most candidates at once; demos are redrawn whenever there is new evidence.
     """
 
     kinds = frozenset({"demos"})
     needs = frozenset({"episodes", "teacher"})
 
-    def __init__(self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, teacher: Any = None, model: Any = None) -> None:
+    def __init__(
+        self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, per_step: int = 2, model: Any = None
+    ) -> None:
         super().__init__(parameters, model=model)
         self.raw_shots = raw_shots
         self.threshold = threshold
-        self.teacher = teacher
+        self.per_step = per_step
 
     def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
         """Evidence kept over steps: what teachers did per row, and how students fared."""
@@ -47,6 +49,7 @@ class BootstrapFewShot(Transform):
         state = _with_evidence(state, evidence)
         candidates: list[Candidate] = []
         demos = [p for p in evidence.parameters.values() if p.trainable and p.kind == "demos"]
+        n = min(n, self.per_step)
         for attempt in range(n * 3):
             changes = {p.id: self._draw(p, state, evidence, attempt) for p in demos}
             changes = {id: chosen for id, chosen in changes.items() if chosen}
@@ -57,6 +60,13 @@ class BootstrapFewShot(Transform):
             if len(candidates) == n:
                 break
         return candidates, state
+
+    def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
+        """Rows that any candidate got right are examples too: a better candidate is the next student's teacher."""
+        runs = {component: dict(rows) for component, rows in state["runs"].items()}
+        for item in evaluation.items:
+            _add_run(runs, item)
+        return {**state, "runs": runs}
 
     def _draw(self, parameter: ParameterEvidence, state: Any, evidence: Evidence, attempt: int) -> tuple[Demo, ...]:
         most = int(parameter.space.spec()["max_shots"])

@@ -64,6 +64,8 @@ class EditSearch(Transform):
 
     def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
         """Remember what the edit brought against its base on the same rows."""
+        if any(candidate.spaces[id].kind not in self.kinds for id in candidate.changed()):
+            return state
         tries = dict(state["tries"])
         key = _key_of(candidate)
         count, total = tries.get(key, (0, 0.0))

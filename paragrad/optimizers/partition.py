@@ -42,13 +42,8 @@ class Partition(Transform):
         return turns[:n], states
 
     def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
-        """Tell the optimizer whose Parameters changed."""
-        changed = candidate.changed()
-        states = []
-        for group, own in zip(self.groups, state, strict=True):
-            mine = {id for id in changed if self._owner(_Named(id, candidate.spaces[id].kind)) is group}
-            states.append(group.observe(own, candidate, evaluation) if mine else own)
-        return states
+        """Tell every optimizer; each takes what concerns it."""
+        return [group.observe(own, candidate, evaluation) for group, own in zip(self.groups, state, strict=True)]
 
     def serves(self, parameter: Any) -> bool:
         """Whether a key matches."""
@@ -64,14 +59,6 @@ class Partition(Transform):
             what = "matches no key" if not keys else f"matches {', '.join(map(repr, keys))}"
             raise UsageError(f"{parameter.id} ({parameter.kind}) {what} of partition; every trained Parameter must match exactly one")
         return self.by[keys[0]]
-
-
-class _Named:
-    """An id and a kind, to match keys against."""
-
-    def __init__(self, id: str, kind: str) -> None:
-        self.id = id
-        self.kind = kind
 
 
 def _matches(key: Any, parameter: Any) -> bool:

@@ -7,32 +7,39 @@ from typing import Any
 
 from paragrad.propagators.base import Base
 from paragrad.protocols.gradient import Feedback, Tag
-from paragrad.trace.values import brief
+from paragrad.trace.operators import ADDED
+from paragrad.trace.record import operate
+from paragrad.trace.values import added, brief, is_number, is_numeric
 from paragrad.trace.variable import Variable
-
-
-def is_number(value: Any) -> bool:
-    """An int or float (a bool is a choice, not a number)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of a numeric value; None for anything else."""
     if isinstance(value, Variable):
         value = value._n.value
-    if is_number(value):
-        return ()
+    if not is_numeric(value):
+        return None
     if isinstance(value, (list, tuple)):
-        return (len(value),) if value and all(is_number(x) for x in value) else None
-    shape = getattr(value, "shape", None)
-    return tuple(shape) if shape is not None else None
+        inner = {shape_of(x) for x in value}
+        return (len(value), *(inner.pop() or ())) if len(inner) == 1 else (len(value), -1)
+    return tuple(getattr(value, "shape", ()))
+
+
+def ones(value: Any) -> Any:
+    """1 in the form of a value with one element; None for anything else."""
+    if is_number(value):
+        return 1.0
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        inner = ones(value[0])
+        return None if inner is None else type(value)([inner])
+    return value * 0 + 1.0 if is_numeric(value) and getattr(value, "size", None) == 1 else None
 
 
 def add(a: Any, b: Any) -> Any:
-    """The sum of two gradients of one shape."""
-    if isinstance(a, (list, tuple)):
-        return [add(x, y) for x, y in zip(a, b, strict=True)]
-    return a + b
+    """The sum of two gradients of one form; recorded when they are Variables."""
+    if isinstance(a, Variable) or isinstance(b, Variable):
+        return operate(ADDED, (a, b))
+    return added(a, b)
 
 
 class Numeric(Base):
@@ -52,7 +59,7 @@ class Numeric(Base):
         if isinstance(feedback, (str, Feedback)):
             return None
         if feedback is None:
-            return 1.0 if is_number(output.value) else self._ones(output.value)
+            return ones(output.value)
         given = feedback if not isinstance(feedback, Variable) or output.create_graph else feedback._n.value
         wanted, shape = shape_of(output.value), shape_of(given)
         if shape is None:
@@ -60,13 +67,7 @@ class Numeric(Base):
         if wanted != shape:
             what = "is not numeric" if wanted is None else f"has shape {wanted}"
             raise RuntimeError(f"the gradient {brief(given)} has shape {shape} but the output {what}; they must match")
-        return float(given) if isinstance(given, int) else given
-
-    def _ones(self, value: Any) -> Any:
-        size = getattr(value, "size", None)
-        if size == 1 and getattr(getattr(value, "dtype", None), "kind", "") in "iuf":
-            return value * 0 + 1.0
-        return None
+        return float(given) if is_number(given) else given
 
     def pull(self, record: Any, gradient: Any) -> Sequence[Any]:
         """No rule: nothing flows."""

@@ -14,8 +14,10 @@ from typing import Any
 from paragrad.propagators.base import Base, join
 from paragrad.protocols.gradient import Feedback, Tag
 from paragrad.trace.accumulator import Contribution
-from paragrad.trace.values import brief
-from paragrad.trace.variable import Variable
+from paragrad.trace.operators import OPERATIONS
+from paragrad.trace.record import operate
+from paragrad.trace.values import brief, is_numeric, same_form
+from paragrad.trace.variable import Variable, wrap
 
 Critic = Callable[[Any, Any], Any]
 
@@ -56,23 +58,19 @@ class Text(Base):
             RuntimeError: a textual Variable given as gradient of an output that is no text.
         """
         text = feedback.text if isinstance(feedback, Feedback) else feedback
-        if text is None and feedback is None and isinstance(output.value, str):
-            text = output.value
+        if feedback is None and is_text(output.value):
+            text = wrap(output.node)
         if isinstance(text, Variable):
-            self._must_match(text, output, feedback)
-            if not isinstance(text._n.value, str):
+            value = text._n.value
+            if not isinstance(feedback, Feedback) and not is_numeric(value) and not same_form(value, output.value):
+                raise RuntimeError(
+                    f"the gradient {brief(value)} and the output {brief(output.value)} differ in kind or shape; "
+                    "a Variable must match the output, plain words fit any"
+                )
+            if is_numeric(value):
                 return None
-            text = text if output.create_graph else text._n.value
-        if not isinstance(text, (str, Variable)) or text is None:
-            return None
-        return (Segment(output.item, text),)
-
-    def _must_match(self, gradient: Variable[Any], output: Any, feedback: Any) -> None:
-        if not isinstance(feedback, Feedback) and isinstance(gradient._n.value, str) and not isinstance(output.value, str):
-            raise RuntimeError(
-                f"the gradient {brief(gradient._n.value)} is text but the output is {type(output.value).__name__}; "
-                "a Variable must match the output, plain words fit any"
-            )
+            return (Segment(output.item, text if output.create_graph else value),)
+        return (Segment(output.item, text),) if isinstance(text, str) else None
 
     def slow(self, op: Any) -> bool:
         """The user's operations ask the critic, unless they have a rule of their own."""
@@ -82,8 +80,10 @@ class Text(Base):
         """Ask the critic; generated operators and reads hand the words on."""
         if self.critic is None or record.op.kind in ("operator", "read"):
             return [gradient if wanted else None for wanted in record.wanted]
-        answer = self.critic(record, self.outward(gradient))
-        return [self.inward(part, gradient) if wanted else None for part, wanted in zip(_by_edge(answer, record), record.wanted, strict=True)]
+        answer = _by_edge(self.critic(record, self.outward(gradient)), record)
+        if not record.create_graph:
+            answer = [part._n.value if isinstance(part, Variable) else part for part in answer]
+        return [self.inward(part, gradient) if wanted else None for part, wanted in zip(answer, record.wanted, strict=True)]
 
     def merge(self, gradients: Sequence[Words]) -> Words:
         """All segments, each once, in edge order."""
@@ -97,10 +97,9 @@ class Text(Base):
         values = [segment.value for segment in gradient]
         if len(values) == 1:
             return values[0]
-        whole = values[0]
-        for value in values[1:]:
-            whole = whole + "\n" + value
-        return whole
+        if any(isinstance(value, Variable) for value in values):
+            return operate(OPERATIONS["join"], ("\n", values))
+        return "\n".join(value if isinstance(value, str) else brief(value) for value in values)
 
     def inward(self, gradient: Any, source: Words) -> Words | None:
         """One segment about the item of its source; empty words are nothing."""
@@ -117,6 +116,11 @@ class Text(Base):
         for item, segments in by_item.items():
             value = self.outward(tuple(segments))
             accumulator.texts.append(Contribution(item, value, Tag(item, tag.operation, tag.argument), stale))
+
+
+def is_text(value: Any) -> bool:
+    """A text, or a list that holds one text and nothing else."""
+    return isinstance(value, str) or (isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str))
 
 
 def _by_edge(answer: Any, record: Any) -> list[Any]:

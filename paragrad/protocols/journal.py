@@ -12,7 +12,13 @@ class Journal(Protocol):
     """An append-only record of effects. Intent and outcome are two rows, both durable before they are relied on."""
 
     def effect(
-        self, at: Coordinate, kind: str, digest: str, perform: Callable[[], Mapping[str, Any]], *, describe: Callable[[], Mapping[str, Any]] | None = None
+        self,
+        at: Coordinate,
+        kind: str,
+        digest: str,
+        perform: Callable[[], Mapping[str, Any]],
+        *,
+        describe: Callable[[], Mapping[str, Any]] | None = None,
     ) -> tuple[Mapping[str, Any], bool]:
         """The outcome of the effect at ``at``, and whether it was replayed.
 

@@ -39,7 +39,15 @@ class Scored:
 
 
 def evaluate(
-    program: Any, data: Any, *, metric: Any, model: Any = None, workers: int | None = None, budget: Any = None, seed: int = 0, deadline: float | None = 120.0
+    program: Any,
+    data: Any,
+    *,
+    metric: Any,
+    model: Any = None,
+    workers: int | None = None,
+    budget: Any = None,
+    seed: int = 0,
+    deadline: float | None = 120.0,
 ) -> Scored:
     """Score a program on data; nothing is trained, recorded or written.
 
@@ -66,6 +74,6 @@ def evaluate(
             assert item is not None
             items.append(item)
     evaluation = Evaluation(tuple(items))
-    refuse_outage(evaluation, len(placed))
+    refuse_outage(items)
     found = pass_of(evaluation)
     return Scored(found.mean.value, (found.mean.low, found.mean.high), found.items, tuple(p.row for p in placed), dict(found.spent), found)

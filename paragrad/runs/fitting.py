@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -35,10 +35,11 @@ class Task:
         """Calls, tokens, dollars, minutes: nothing is spent."""
         return plan_of(self.trainer())
 
-    def fit(self, **overrides: Any) -> Result:
-        """Run it; ``overrides`` replace options."""
+    def fit(self, *, about: Mapping[str, Any] | None = None, **overrides: Any) -> Result:
+        """Run it; ``overrides`` replace options. ``about``, JSON-like, is kept in the run's status."""
         options = {**self.options, **overrides}
         trainer = self.trainer(**overrides)
+        trainer.about = dict(about or {})
         with ExitStack() as stack:
             stack.enter_context(shown(options.get("progress", "auto")))
             for callback in options.get("callbacks", ()):
@@ -87,7 +88,9 @@ def build(
     trainer = algorithm_class(
         module,
         optimizer,
-        loader.bind(list(train_rows.inputs)) if loader is not None else DataLoader(train_rows, algorithm_class.batch_size, shuffle=True, seed=seed),
+        loader.bind(list(train_rows.inputs))
+        if loader is not None
+        else DataLoader(train_rows, algorithm_class.batch_size, shuffle=True, seed=seed),
         bound,
         validate=validation_rows,
         test=test_rows,
@@ -124,7 +127,9 @@ def _algorithm(algorithm: Any) -> type[AlgorithmBase]:
     if isinstance(algorithm, str):
         algorithm = registry.algorithms.get(algorithm)
     if not (isinstance(algorithm, type) and issubclass(algorithm, AlgorithmBase)):
-        raise UsageError(f"{algorithm!r} is no algorithm; pass a name ({', '.join(registry.algorithms.names())}) or a subclass of AlgorithmBase")
+        raise UsageError(
+            f"{algorithm!r} is no algorithm; pass a name ({', '.join(registry.algorithms.names())}) or a subclass of AlgorithmBase"
+        )
     return algorithm
 
 

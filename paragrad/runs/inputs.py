@@ -11,10 +11,11 @@ from paragrad.data import DataLoader, Dataset, read, rows
 from paragrad.errors import DataError, UsageError
 from paragrad.guides.binding import BoundMetric, bind_metric
 from paragrad.llm import as_model, connect, model_in_use
+from paragrad.modules import Generator
+from paragrad.runs.sameness import content_key
 from paragrad.trace.binding import Binder
 from paragrad.trace.bundle import BoundBundle, Bundle
 from paragrad.trace.module import Module, Wrapped, module_of
-from paragrad.runs.sameness import content_key
 
 SHARES = (0.5, 0.25, 0.25)
 
@@ -66,7 +67,9 @@ def parts(program: Module, train: Any, validate: Any, test: Any, *, seed: int) -
     first = dataset_of(train, program)
     if validate is None and test is None:
         if len(first) < 8:
-            raise DataError(f"{len(first)} rows are too few to split into training, validation and held-out rows; give validate= (and test=), or more rows")
+            raise DataError(
+                f"{len(first)} rows are too few to split into training, validation and held-out rows; give validate= (and test=), or more rows"
+            )
         a, b, c = first.split(*SHARES, seed=seed)
         return a, b, c
     second = dataset_of(validate, program) if validate is not None else None
@@ -97,7 +100,9 @@ def metric_of(metric: Any, data: Dataset) -> BoundMetric:
     bound = bind_metric(metric)
     if "target" in bound.uses and all(row.target is None for row in data):
         columns = ", ".join(data.columns)
-        raise UsageError(f"the metric {bound.name} needs a target, but the rows have none; say which column it is: target=... (columns: {columns})")
+        raise UsageError(
+            f"the metric {bound.name} needs a target, but the rows have none; say which column it is: target=... (columns: {columns})"
+        )
     return bound
 
 
@@ -123,10 +128,18 @@ def _needs_model(program: Module) -> bool:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        if hasattr(part, "_ask") and isinstance(part, Module):
+        if isinstance(part, Generator):
             if part.model is None:
                 return True
             continue
-        inside = vars(part).values() if isinstance(part, Module) else part if isinstance(part, (list, tuple)) else part.values() if isinstance(part, dict) else ()
+        inside = (
+            vars(part).values()
+            if isinstance(part, Module)
+            else part
+            if isinstance(part, (list, tuple))
+            else part.values()
+            if isinstance(part, dict)
+            else ()
+        )
         stack.extend(inside)
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from paragrad.modules import Generator
 from paragrad.trace.module import Module
 
 BYTES_PER_TOKEN = 4
@@ -64,7 +65,7 @@ def calls_per_row(program: Module) -> int:
             continue
         seen.add(id(part))
         if isinstance(part, Module):
-            count += hasattr(part, "_ask")
+            count += isinstance(part, Generator)
             stack.extend(vars(part).values())
         elif isinstance(part, (list, tuple)):
             stack.extend(part)
@@ -88,5 +89,7 @@ def _usd(trainer: Any, least: int, most: int, tokens: int) -> tuple[float, float
 
 def _notes(least: int, step: int, most: int) -> tuple[str, ...]:
     if most < least + step:
-        return (f"!      this budget does not reach one round: baseline and test take {least} calls, a round about {step}; give at least {least + step} calls",)
+        return (
+            f"!      this budget does not reach one round: baseline and test take {least} calls, a round about {step}; give at least {least + step} calls",
+        )
     return ()

@@ -47,12 +47,13 @@ class Accumulator:
     are summed within an item as they come, then in the order of the items.
     """
 
-    __slots__ = ("episodes", "folded", "graphs", "numbers", "parts", "scores", "texts")
+    __slots__ = ("episodes", "folded", "graphs", "limit", "numbers", "parts", "scores", "texts")
 
     def __init__(self) -> None:
         self.numbers: list[float] = []
         self.parts: list[tuple[int | str | None, Any]] = []
         self.folded = 0
+        self.limit = FOLD_PARTS
         self.texts: list[Contribution] = []
         self.scores: list[ScoreRecord] = []
         self.episodes: list[Episode] = []
@@ -66,7 +67,7 @@ class Accumulator:
                 self._fold()
         else:
             self.parts.append((item, gradient))
-            if len(self.parts) >= FOLD_PARTS:
+            if len(self.parts) >= self.limit:
                 self._fold()
 
     def _fold(self) -> None:
@@ -77,8 +78,9 @@ class Accumulator:
                 partials = _partials(self.numbers[:before])
                 self.numbers[:before] = partials
                 self.folded += before - len(partials)
-            if parts >= FOLD_PARTS:
+            if parts >= self.limit:
                 sums = list(_by_item(self.parts[:parts]).items())
+                self.limit = max(FOLD_PARTS, 2 * len(sums))
                 self.parts[:parts] = sums
                 self.folded += parts - len(sums)
 
@@ -89,7 +91,7 @@ class Accumulator:
             return _exact_sum(self.numbers) if self.numbers else None
         sums = _by_item(parts)
         each = [sums[item] for item in sorted(sums, key=item_key)]
-        return reduce(added, each if not self.numbers else [_exact_sum(self.numbers), *each])
+        return reduce(_plus, each if not self.numbers else [_exact_sum(self.numbers), *each])
 
     def number_count(self) -> int:
         """How many numeric contributions were added."""
@@ -112,11 +114,21 @@ class Accumulator:
 _FOLDING = Lock()
 
 
+def _plus(a: Any, b: Any) -> Any:
+    """The sum of two contributions, recorded when one of them is a Variable."""
+    if hasattr(a, "_n") or hasattr(b, "_n"):
+        from paragrad.trace.operators import ADDED
+        from paragrad.trace.record import operate
+
+        return operate(ADDED, (a, b))
+    return added(a, b)
+
+
 def _by_item(parts: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """The sum of each item's contributions, in the order in which they came."""
     sums: dict[Any, Any] = {}
     for item, part in parts:
-        sums[item] = added(sums[item], part) if item in sums else part
+        sums[item] = _plus(sums[item], part) if item in sums else part
     return sums
 
 

@@ -96,6 +96,10 @@ class Bundle:
             return run_async(tracing, self.fn)
         return run(tracing, self.fn)
 
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The plain function, untraced."""
+        return self.wrapped(*args, **kwargs) if callable(self.wrapped) else self.fn(*args, **kwargs)
+
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """The plain result, without a graph."""
         from paragrad.trace.state import no_grad

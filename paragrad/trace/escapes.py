@@ -7,9 +7,26 @@ edge: the enclosing call's output gets an operand ``read:<name>``.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-from paragrad.trace.nodes import Node, Version, peek
+from paragrad.trace.nodes import Node, Version
+from paragrad.trace.state import STATE, within
+
+
+class Escape(NamedTuple):
+    """One value read as a plain one. ``where`` is "file:line"; ``parameter`` is None for a once-off Variable."""
+
+    label: str
+    where: str
+    node: Node
+
+    @property
+    def parameter(self) -> Any:
+        """The Parameter that was read."""
+        cell: Any = getattr(self.node, "cell", None)
+        return cell.handle() if cell is not None else None
 
 
 class Reads:
@@ -19,35 +36,92 @@ class Reads:
         nodes: the nodes read.
         where: "file:line" of the first read of each.
         strict: raise at the read, for ``@bundle(strict=True)``.
+        every: note constants too, not only what gradients could flow to.
     """
 
-    __slots__ = ("known", "nodes", "outer", "strict", "where")
+    __slots__ = ("every", "known", "nodes", "outer", "strict", "where")
 
-    def __init__(self, strict: bool = False, outer: Reads | None = None) -> None:
+    def __init__(self, strict: bool = False, outer: Reads | None = None, every: bool = False) -> None:
         self.nodes: list[Node] = []
         self.where: list[str] = []
-        self.known: set[int] = set()
+        self.known: dict[int, Node] = {}
         self.strict = strict
         self.outer = outer
+        self.every = every
 
     def note(self, node: Node) -> None:
-        """Remember a read of ``node``, unless it is a plain constant.
+        """Remember a read of ``node``, unless it was declared; of constants only those a user made.
 
         Raises:
             RuntimeError: the call is strict and did not declare it.
         """
-        if not (node.requires or isinstance(node, Version)) or id(node) in self.known:
+        if id(node) in self.known or not (node.requires or isinstance(node, Version) or (self.every and node.extra is not None)):
             return
         place = _caller()
         if self.strict:
             raise RuntimeError(f"{label_of(node)} was read at {place} but is not an argument of this strict bundle; pass it as an argument")
-        self.known.add(id(node))
+        self.known[id(node)] = node
         self.nodes.append(node)
         self.where.append(place)
+        self.tell(Escape(label_of(node), place, node))
 
-    def declared(self, nodes: list[Node]) -> None:
-        """Arguments are no escapes."""
-        self.known.update(map(id, nodes))
+    def tell(self, escape: Escape) -> None:
+        """Pass an escape on to whoever watches from outside."""
+        if self.outer is not None:
+            self.outer.tell(escape)
+
+    def declare(self, nodes: Iterable[Node]) -> None:
+        """Arguments, and values made inside, are no escapes."""
+        self.known.update({id(node): node for node in nodes})
+
+
+class Watch(Reads):
+    """Every escape of a block, also those inside nested calls.
+
+    Attributes:
+        escapes: in the order of the reads.
+    """
+
+    __slots__ = ("escapes",)
+
+    def __init__(self, outer: Reads | None) -> None:
+        super().__init__(outer=outer)
+        self.escapes: list[Escape] = []
+
+    def tell(self, escape: Escape) -> None:
+        """Keep it, and pass it on."""
+        self.escapes.append(escape)
+        super().tell(escape)
+
+    def lost(self, outputs: Iterable[Any]) -> list[Escape]:
+        """Escapes of Parameters on which none of ``outputs`` depends: training could not reach them."""
+        cells = {node.cell for node in behind(output._n for output in outputs) if isinstance(node, Version)}
+        return [escape for escape in self.escapes if isinstance(escape.node, Version) and escape.node.cell not in cells]
+
+
+@contextmanager
+def watch() -> Iterator[Watch]:
+    """Collect the escapes of a block::
+
+        with watch() as seen:
+            out = program(row)
+        seen.escapes, seen.lost([out])
+    """
+    seen = Watch(STATE.get().reads)
+    with within(reads=seen):
+        yield seen
+
+
+def behind(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Every node from which these were made, themselves first, each once (iterative)."""
+    stack = list(nodes)
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            stack.extend(operand for operand in node.operands() if isinstance(operand, Node))
 
 
 def label_of(node: Node) -> str:
@@ -56,7 +130,7 @@ def label_of(node: Node) -> str:
     if cell is not None:
         parameter = cell.handle()
         return str(parameter.id) if parameter is not None else "parameter"
-    extra = peek(node)
+    extra = node.extra
     return (extra.name or extra.role if extra is not None else None) or "variable"
 
 

@@ -6,32 +6,42 @@ from typing import TYPE_CHECKING, Any
 
 from paragrad.protocols.gradient import Tag
 from paragrad.trace.accumulator import Accumulator, Contribution, Gradients, by_item
+from paragrad.trace.nodes import Record, extra_of
+from paragrad.trace.operation import PASS, Operation
+from paragrad.trace.values import is_numeric
 
 if TYPE_CHECKING:
     from paragrad.trace.variable import Variable
 
+GRADIENT = Operation("gradient", lambda value: value, ("value",), kind="read")
+GRADIENT.rules["numeric"] = (PASS,)
 
-def gradients_of(target: Variable[Any], acc: Accumulator) -> Gradients:
-    """Texts in order (item, edge), then the numeric sum; each as a Variable in the role of ``target``."""
-    from paragrad.trace.variable import Variable
 
+def gradients_of(role: str | None, acc: Accumulator) -> Gradients:
+    """Texts in order (item, edge), then the numeric sum; each as a Variable in the role of its target."""
     grads = Gradients()
     for contribution in by_item(acc.texts):
-        grads.append(_as_variable(contribution, target))
+        grads.append(_as_variable(contribution.value, role, contribution.tag.operation))
     total = acc.total()
     if total is not None:
-        grads.append(total if isinstance(total, Variable) else Variable(total, role=target.role, requires_grad=True))
+        grads.append(_as_variable(total, role))
         grads.count = acc.number_count()
     return grads
 
 
-def _as_variable(contribution: Contribution, target: Variable[Any]) -> Variable[Any]:
-    from paragrad.trace.variable import Variable
+def _as_variable(value: Any, role: str | None, name: str = "") -> Variable[Any]:
+    """A gradient in the role of its target; a recorded one keeps its history."""
+    from paragrad.trace.record import relay
+    from paragrad.trace.variable import Variable, wrap
 
-    value = contribution.value
-    if isinstance(value, Variable):
+    if not isinstance(value, Variable):
+        return Variable(value, role=role, requires_grad=True, name=name or None)
+    node = value._n
+    if not isinstance(node, Record) or node.op is None or (node.extra is not None and node.extra.role is not None):
         return value
-    return Variable(value, role=target.role, requires_grad=True, name=contribution.tag.operation or None)
+    made = relay(GRADIENT, node)
+    extra_of(made).role = role
+    return wrap(made)
 
 
 def is_gradient(g: Any) -> None:
@@ -48,7 +58,8 @@ def is_gradient(g: Any) -> None:
 
 def append_gradient(acc: Accumulator, gradient: Variable[Any]) -> None:
     """File one gradient by its kind: words in order, numbers in the sum."""
-    if isinstance(gradient._n.value, (str, list, tuple, dict)):
-        acc.texts.append(Contribution(None, gradient, Tag(None, gradient.name or "", "")))
+    node = gradient._n
+    if is_numeric(node.value):
+        acc.add_number(gradient if isinstance(node, Record) and node.requires else node.value)
     else:
-        acc.add_number(gradient)
+        acc.texts.append(Contribution(None, gradient, Tag(None, gradient.name or "", "")))

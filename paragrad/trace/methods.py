@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import methodcaller
 from typing import Any
 
 from paragrad.trace import operators
@@ -10,7 +11,7 @@ from paragrad.trace.nodes import Const, Leaf, Node, Record1, Record2, Version
 from paragrad.trace.operation import Operation
 from paragrad.trace.record import operate
 from paragrad.trace.state import STATE
-from paragrad.trace.values import ATOMS, freeze, thaw
+from paragrad.trace.values import ATOMS, settle, thaw
 from paragrad.trace.variable import Variable, note_read, wrap
 
 _new = object.__new__
@@ -34,7 +35,7 @@ def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
         else:
             return operate(op, (self, other))
         if value.__class__ not in ATOMS:
-            value = freeze(value)
+            value = settle(value, a.value)
         node: Node
         if requires:
             node = _new(Record2)
@@ -59,14 +60,14 @@ def _reflected(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
     return method
 
 
-def _unary(op: Operation) -> Callable[[Any], Variable[Any]]:
-    fn = op.fn
-
+def _unary(op: Operation, fn: Callable[[Any], Any]) -> Callable[[Any], Variable[Any]]:
     def method(self: Any) -> Variable[Any]:
         if not STATE.get().fast:
             return operate(op, (self,))
         a = self._n
-        value = freeze(fn(a.value))
+        value = fn(a.value)
+        if value.__class__ not in ATOMS:
+            value = settle(value, a.value)
         node: Node
         if a.requires:
             node = _new(Record1)
@@ -84,7 +85,7 @@ def _unary(op: Operation) -> Callable[[Any], Variable[Any]]:
 
 
 def _call(op: Operation, name: str) -> Callable[..., Variable[Any]]:
-    unary = _unary(op)
+    unary = _unary(op, op.fn if name in operators.VIEWS else methodcaller(name))
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Variable[Any]:
         if not (args or kwargs):
@@ -193,7 +194,7 @@ def install() -> None:
         if row.reflected:
             setattr(Variable, row.reflected, _reflected(ops[row.name]))
     for row in operators.UNARY:
-        setattr(Variable, row.method, _unary(ops[row.name]))
+        setattr(Variable, row.method, _unary(ops[row.name], row.fn))
     for name in operators.METHODS:
         setattr(Variable, name, _call(ops[name], name))
     for name in (*operators.MUTATORS, *operators.ITEM_MUTATORS):

@@ -36,6 +36,12 @@ class Extra:
         self.after: tuple[Node, ...] = ()
         self.retained: Accumulator | None = None
 
+    def identity(self) -> Extra:
+        """What stays with a Variable when it gets a new value: name, role, id, space, handle."""
+        kept = Extra()
+        kept.name, kept.role, kept.id, kept.space, kept.handle = self.name, self.role, self.id, self.space, self.handle
+        return kept
+
 
 class Node:
     """One value. ``requires`` says whether gradients flow through it."""
@@ -50,9 +56,6 @@ class Node:
     def operands(self) -> tuple[Any, ...]:
         """Inputs in edge order: nodes, or raw constants."""
         return ()
-
-    def free(self) -> None:
-        """Forget the inputs."""
 
 
 def extra_of(node: Node) -> Extra:
@@ -131,9 +134,6 @@ class Record1(Record):
     def operands(self) -> tuple[Any, ...]:
         return (self.a,)
 
-    def free(self) -> None:
-        self.op = self.a = None
-
 
 class Record2(Record):
     """Two operands."""
@@ -145,9 +145,6 @@ class Record2(Record):
     def operands(self) -> tuple[Any, ...]:
         return (self.a, self.b)
 
-    def free(self) -> None:
-        self.op = self.a = self.b = None
-
 
 class RecordN(Record):
     """Any number of operands; ``extra.paths`` names them when the operation's signature does not."""
@@ -157,10 +154,6 @@ class RecordN(Record):
 
     def operands(self) -> tuple[Any, ...]:
         return self.args
-
-    def free(self) -> None:
-        self.op = None
-        self.args = ()
 
 
 class Untrained(RecordN):

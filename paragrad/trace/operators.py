@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from paragrad.trace.operation import TABLE, Operation
+from paragrad.trace.values import added
 
 
 class Row(NamedTuple):
@@ -81,7 +82,8 @@ STR_METHODS = (
     "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit",
     "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "translate", "upper", "zfill",
 )  # fmt: skip
-CONTAINER_METHODS = ("copy", "get", "items", "keys", "values")
+VIEWS = ("items", "keys", "values")
+CONTAINER_METHODS = ("copy", "get", *VIEWS)
 METHODS = (*STR_METHODS, *CONTAINER_METHODS)
 
 MUTATORS = ("append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update")
@@ -98,7 +100,7 @@ def method_caller(name: str) -> Callable[..., Any]:
 
     def call(value: Any, *args: Any, **kwargs: Any) -> Any:
         result = getattr(value, name)(*args, **kwargs)
-        return list(result) if name in ("items", "keys", "values") and not isinstance(result, list) else result
+        return list(result) if name in VIEWS and not isinstance(result, list) else result
 
     call.__name__ = name
     return call
@@ -122,6 +124,7 @@ OPERATIONS: dict[str, Operation] = {
 OPERATIONS["pow3"] = TABLE.add(Operation("pow3", pow, ("base", "exponent", "modulus")))
 OPERATIONS["round"] = TABLE.add(Operation("round", round, ("value", "digits")))
 OPERATIONS["getattr"] = TABLE.add(Operation("getattr", getattr, ("value", "field")))
+ADDED = TABLE.add(Operation("added", added, ("left", "right")))
 for _name in METHODS:
     OPERATIONS[_name] = TABLE.add(Operation(f"method.{_name}", method_caller(_name), ("value",)))
 for _name in (*MUTATORS, *ITEM_MUTATORS):

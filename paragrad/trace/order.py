@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from paragrad.trace.nodes import Record1, Untrained, extra_of
+from paragrad.trace.nodes import extra_of
 from paragrad.trace.operation import PASS, TABLE, Operation
+from paragrad.trace.record import relay
 from paragrad.trace.state import STATE
 from paragrad.trace.variable import Variable, wrap
 
@@ -25,15 +26,9 @@ def depend(value: Any, *after: Any) -> Any:
     for other in after:
         if not isinstance(other, Variable):
             raise TypeError(f"depend waits for Variables, not {other!r}; wrap what must come first in a bundle or pg.node")
-    operand = variable._n
-    node: Any = Record1() if operand.requires else Untrained()
-    if operand.requires:
-        node.a = operand
-    else:
-        node.args = (operand,)
-    node.value, node.op, node.extra = operand.value, DEPEND, None
     if not STATE.get().record:
         return variable
+    node = relay(DEPEND, variable._n)
     extra_of(node).after = tuple(other._n for other in after)
     return wrap(node)
 

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 from paragrad import registry
 from paragrad.errors import LostContext, ProposalError, UsageError
@@ -19,6 +20,7 @@ from paragrad.protocols.store import Entry
 from paragrad.trace.accumulator import Accumulator, by_item
 from paragrad.trace.cell import Cell
 from paragrad.trace.nodes import FrozenVersion, Node, Version
+from paragrad.trace.peers import peers_of
 from paragrad.trace.state import STATE
 from paragrad.trace.values import ATOMS, brief, freeze, thaw
 from paragrad.trace.variable import Variable
@@ -29,7 +31,10 @@ T = TypeVar("T")
 class Meta:
     """What describes a Parameter and is not its value."""
 
-    __slots__ = ("constraint", "history", "id", "instruction_to_critic", "instruction_to_optimizer", "layerwise_parallel", "name", "path", "role", "space", "store")
+    __slots__ = (
+        "constraint", "history", "id", "instruction_to_critic", "instruction_to_optimizer", "layerwise_parallel", "name", "path", "peers", "role", "space",
+        "store", "variable_id",
+    )  # fmt: skip
 
     def __init__(self, name: str | None, role: str | None, space: Any, constraint: Any, store: Any) -> None:
         self.name = name
@@ -39,10 +44,12 @@ class Meta:
         self.store = store
         self.path: str | None = None
         self.id: str | None = None
+        self.variable_id: str | None = None
         self.layerwise_parallel = False
         self.instruction_to_optimizer: str | None = None
         self.instruction_to_critic: str | None = None
         self.history: deque[Entry] = deque(maxlen=64)
+        self.peers: dict[int, Any] = {}
 
 
 class Parameter(Variable[T]):
@@ -204,9 +211,9 @@ class Parameter(Variable[T]):
             self._meta.history.append(Entry(cell.current, value, time.time()))
 
     def _replace(self, value: Any, requires_grad: bool | None = None) -> None:
-        if requires_grad is not None and requires_grad != self._trained:
-            self._trained = requires_grad
         self.write(value)
+        if requires_grad is not None and requires_grad != self._trained:
+            self.requires_grad_(requires_grad)
 
     def requires_grad_(self, mode: bool = True) -> Self:
         """Say whether this Parameter is trained."""
@@ -239,12 +246,23 @@ class Parameter(Variable[T]):
     @property
     def role(self) -> str | None:
         """What it is for; by default its path in words."""
+        return self._role()
+
+    def _role(self) -> str | None:
         meta = self._meta
         return meta.role or (meta.path.replace(".", " ").replace("_", " ") if meta.path else None)
 
     @role.setter
     def role(self, role: str | None) -> None:
         self._meta.role = role
+
+    @property
+    def variable_id(self) -> str:
+        """Unique and stable over versions and contexts; copies and other processes get their own."""
+        meta = self._meta
+        if meta.variable_id is None:
+            meta.variable_id = uuid4().hex
+        return meta.variable_id
 
     @property
     def kind(self) -> str:
@@ -309,9 +327,7 @@ class Parameter(Variable[T]):
 
     @property
     def peers(self) -> tuple[Parameter[Any], ...]:
-        """Parameters that reach the same model call as this one, as far as recorded in this context."""
-        from paragrad.trace.peers import peers_of
-
+        """Parameters that reach the same model call as this one, as far as calls were recorded; see ``trace.peers``."""
         return peers_of(self)
 
     def zero_grad(self) -> None:
@@ -345,8 +361,6 @@ def _empty(space: Any) -> Any:
 
 
 def _private(meta: Meta) -> str:
-    from uuid import uuid4
-
     meta.id = f"parameter-{uuid4().hex[:8]}"
     return meta.id
 

@@ -14,7 +14,7 @@ from paragrad.context import current_scope
 from paragrad.trace.nodes import Const, Node, Record1, Record2, RecordN, Untrained, extra_of
 from paragrad.trace.operation import Operation
 from paragrad.trace.state import STATE, State
-from paragrad.trace.values import freeze, thaw
+from paragrad.trace.values import freeze, settle, thaw
 from paragrad.trace.variable import Variable, wrap
 
 
@@ -80,6 +80,17 @@ def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: S
     return node
 
 
+def relay(op: Operation, operand: Node) -> Node:
+    """A record of ``op`` with the value of its one operand."""
+    node: Any = Record1() if operand.requires else Untrained()
+    if operand.requires:
+        node.a = operand
+    else:
+        node.args = (operand,)
+    node.value, node.op, node.extra = operand.value, op, None
+    return node  # type: ignore[no-any-return]
+
+
 def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Variable[Any]:
     """Apply a generated operator to Variables and plain values, at any nesting."""
     state = STATE.get()
@@ -87,7 +98,7 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
     names = op.names(len(args))
     plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
     named = {key: edges.plain(x, key) for key, x in kwargs.items()}
-    value = freeze(op.fn(*plain, **named))
+    value = settle(op.fn(*plain, **named), plain[0])
     flat = not kwargs and all(isinstance(x, Variable) or not isinstance(x, (list, tuple, dict)) for x in args)
     if flat:
         return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else x for x in args]))

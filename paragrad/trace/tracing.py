@@ -47,8 +47,8 @@ class Tracing:
         self.arguments = binder(args if bound is None else (bound, *args), kwargs)
         skip = binder.names[0] if bound is not None and binder.names else None
         self.plain = {n: (v if n == skip else self.edges.plain(v, n)) for n, v in self.arguments.items()}
-        self.reads = Reads(strict, self.state.reads)
-        self.reads.declared(self.edges.nodes)
+        self.reads = Reads(strict, self.state.reads, every=True)
+        self.reads.declare(self.edges.nodes)
         self.started = time.time()
 
     def inside(self) -> State:

@@ -42,9 +42,9 @@ def freeze(value: Any) -> Any:
     return value
 
 
-def settle(value: Any) -> Any:
-    """A fresh result of a generated operator as a node keeps it: an array that owns its data is frozen in place."""
-    if is_array(value) and value.base is None:
+def settle(value: Any, operand: Any) -> Any:
+    """An operator's result as a node keeps it. An array made from an array is new, so it is frozen without a copy."""
+    if value.__class__ is operand.__class__ and is_array(value) and value.base is None:
         value.setflags(write=False)
         return value
     return freeze(value)
@@ -141,6 +141,30 @@ def added(a: Any, b: Any) -> Any:
     if isinstance(a, dict):
         return {key: added(x, b[key]) for key, x in a.items()}
     return a + b
+
+
+def is_number(value: Any) -> bool:
+    """An int or float (a bool is a choice, not a number)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_numeric(value: Any) -> bool:
+    """A number, a non-empty list or tuple of numeric values, or an array of numbers."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(is_numeric(x) for x in value)
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return kind in ("i", "u", "f") if kind is not None else is_number(value)
+
+
+def same_form(a: Any, b: Any) -> bool:
+    """Whether two values have one kind and shape: texts, numbers, or containers of them with equal lengths or keys."""
+    if isinstance(a, str) or isinstance(b, str):
+        return isinstance(a, str) and isinstance(b, str)
+    if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
+        return isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same_form, a, b))
+    if isinstance(a, dict) or isinstance(b, dict):
+        return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and all(same_form(x, b[k]) for k, x in a.items())
+    return getattr(a, "shape", ()) == getattr(b, "shape", ()) and is_numeric(a) == is_numeric(b)
 
 
 def is_scalar(value: Any) -> bool:

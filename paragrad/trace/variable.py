@@ -14,7 +14,7 @@ from weakref import ref
 
 from paragrad.trace.accumulator import Accumulator, Gradients
 from paragrad.trace.grads import gradients_of, is_gradient
-from paragrad.trace.nodes import Const, Leaf, Node, Record, edges, extra_of, peek
+from paragrad.trace.nodes import Const, Extra, Leaf, Node, Record, edges, extra_of, peek
 from paragrad.trace.operation import Operation
 from paragrad.trace.state import STATE
 from paragrad.trace.values import brief, check_data, freeze, is_floating, thaw
@@ -66,6 +66,9 @@ class Variable(Generic[T]):
         extra.role, extra.name, extra.space = role, name, space
         if not isinstance(self._n, Record):
             extra.handle = ref(self)
+            reads = STATE.get().reads
+            if reads is not None and reads.strict:
+                reads.declare((self._n,))
 
     # --- the value ---------------------------------------------------------------------------------
 
@@ -84,6 +87,8 @@ class Variable(Generic[T]):
 
     @data.setter
     def data(self, value: Any) -> None:
+        if isinstance(self._n, Record) and self._n.requires:
+            raise RuntimeError("this Variable was made by an operation, so its data cannot be assigned; use detach() first, or copy_()")
         self._replace(self._check(value))
 
     def _check(self, value: Any) -> Any:
@@ -97,23 +102,21 @@ class Variable(Generic[T]):
         return extra.space if extra is not None else None
 
     def _replace(self, value: Any, requires_grad: bool | None = None) -> None:
-        """Point at a new leaf with the old one's identity and gradients."""
+        """Point at a new leaf with the old one's identity and gradients; what was recorded keeps the old one."""
         node = self._n
         requires = node.requires if requires_grad is None else requires_grad
-        if requires and isinstance(node, Record):
-            raise RuntimeError("this Variable was made by an operation; assign to a leaf, or use detach() first")
         made = Leaf(value, getattr(node, "acc", None) or Accumulator()) if requires else Const(value)
-        extra = peek(node)
-        if extra is not None:
-            made.extra = extra
-        if not isinstance(node, Record):
-            extra_of(made).handle = ref(self)
+        made.extra = node.extra.identity() if node.extra is not None else Extra()
+        made.extra.handle = ref(self)
         self._n = made
 
     @property
     def role(self) -> str | None:
         """What the value is for, in words."""
-        extra = peek(self._n)
+        return self._role()
+
+    def _role(self) -> str | None:
+        extra = self._n.extra
         return extra.role if extra is not None else None
 
     @role.setter
@@ -214,8 +217,9 @@ class Variable(Generic[T]):
         if not isinstance(src, Variable):
             raise TypeError(f"copy_ takes a Variable, not {brief(src)} of type {type(src).__name__}; wrap it: pg.Variable(...)")
         value = self._check(copied_value(self._n.value, src._n.value))
+        role = src.role
         self._replace(value, src.requires_grad)
-        self.role = src.role
+        self.role = role
         return self
 
     def is_floating_point(self) -> bool:
@@ -245,13 +249,12 @@ class Variable(Generic[T]):
             if extra is None or extra.retained is None:
                 raise RuntimeError("only leaves keep .grad; call retain_grad() on this Variable before backward()")
             return extra.retained
-        acc = getattr(node, "acc", None)
-        if acc is None:
-            extra = extra_of(node)
-            if extra.retained is None:
-                extra.retained = Accumulator()
-            return extra.retained
-        return acc  # type: ignore[no-any-return]
+        if isinstance(node, Leaf):
+            return node.acc
+        extra = extra_of(node)
+        if extra.retained is None:
+            extra.retained = Accumulator()
+        return extra.retained
 
     @property
     def grad(self) -> Gradients:
@@ -260,7 +263,7 @@ class Variable(Generic[T]):
         Raises:
             RuntimeError: a non-leaf without ``retain_grad()``.
         """
-        return gradients_of(self, self._accumulator())
+        return gradients_of(self._role(), self._accumulator())
 
     @grad.setter
     def grad(self, value: Any) -> None:

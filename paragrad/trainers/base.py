@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from paragrad import registry
 from paragrad.context import Coordinate
 from paragrad.data import DataLoader
 from paragrad.errors import BudgetExceeded, NothingToTrain, UsageError
@@ -87,6 +88,7 @@ class AlgorithmBase:
         self.run, self.seed, self.workers, self.deadline = run, seed, workers or 16, deadline
         self.model, self.optimizer_model = model, optimizer_model
         self.home, self.recorded, self.header, self.apply, self.resume = home, journal, header or {}, apply, resume
+        self.about: dict[str, Any] = {}  # how it was started: kept in the run's status, so that it can be started again
 
     # --- what subclasses write ---------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ class AlgorithmBase:
             except BaseException as error:
                 folder.set_status("parked", reason=f"{type(error).__name__}: {error}"[:500])
                 raise
+            registry.facets.get("keep")(folder.path, result)
             folder.set_status("finished", sha256=result.sha256)
             return result
 
@@ -122,9 +125,15 @@ class AlgorithmBase:
             for folder in reversed(runs.all()):
                 if self.run in (folder.name, folder.id, str(folder.number)) and folder.status != "finished":
                     emit("resumed", run=folder.id)
-                    return folder
+                    return self._described(folder)
         name = self.run if self.run is not None and not self.run.isdigit() else None
-        return runs.create(name)
+        return self._described(runs.create(name))
+
+    def _described(self, folder: Any) -> Any:
+        """The folder, with how the run was started in its status."""
+        if self.about:
+            folder.set_status("unfinished", **self.about)
+        return folder
 
     def _train(self, journal: RunJournal | None, run_id: str | None) -> Result:
         started = time.monotonic()
@@ -135,7 +144,11 @@ class AlgorithmBase:
             self.program, self.parameters, self.metric, self.optimizer, self.seed, self.workers, self.deadline,
             self.model, self.optimizer_model, journal, ledger,
         )  # fmt: skip
-        emit("run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed)
+        emit(
+            "run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed,
+            model=str(getattr(self.model, "name", "")), budget=str(self.budget), calls=self.budget.calls, resumed=saved is not None,
+            done=saved["state"]["calls"] if saved else 0, step=saved["state"]["step"] if saved else 0,
+        )  # fmt: skip
         with session.open():
             before = session.values()
             state = State.from_json(self.parameters, saved["state"]) if saved else self._baseline(session, before)
@@ -159,8 +172,8 @@ class AlgorithmBase:
     def _baseline(self, session: Session, values: dict[str, Any]) -> State:
         """Score the values the run starts from on the validation rows."""
         found = session.evaluate(values, self.validation_rows, step=0, label="baseline")
-        seen = {item.item: item.score for item in found.items}
-        state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))  # type: ignore[arg-type]
+        seen = {int(item.item): item.score for item in found.items}
+        state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))
         state.calls = session.calls
         state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
         emit("baseline", score=found.score, items=found.items[:1])
@@ -180,7 +193,13 @@ class AlgorithmBase:
                 break
             after.step, after.calls = state.step + 1, session.calls
             state = self._saved(session, after, baseline)
-            emit("step", step=state.step, score=_mean(state.scores([p.number for p in self.validation_rows])), calls=state.calls, limit=session.limit)
+            emit(
+                "step",
+                step=state.step,
+                score=_mean(state.scores([p.number for p in self.validation_rows])),
+                calls=state.calls,
+                limit=session.limit,
+            )
         return state
 
     def _saved(self, session: Session, state: State, baseline: list[float | None]) -> State:

@@ -59,7 +59,8 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
     Raises:
         MetricError: the metric raised or returned no score. BudgetExceeded, Diverged: the run ends.
     """
-    row, steps = placed.row, []
+    row = placed.row
+    steps: list[Step] = []
     at = current_scope()
     try:
         output, status = _output(program, row, steps, record)

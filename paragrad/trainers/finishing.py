@@ -80,5 +80,3 @@ def _models(trainer: Any) -> dict[str, str]:
 
 def _simulated(trainer: Any) -> bool:
     return any(bool(getattr(getattr(m, "wire", m), "simulated", False)) for m in (trainer.model, trainer.optimizer_model) if m is not None)
-
-

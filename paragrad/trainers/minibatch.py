@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation
 from paragrad.trainers.rows import Placed
-from paragrad.trainers.session import Session
+from paragrad.trainers.session import Job, Session
 from paragrad.trainers.state import State
 from paragrad.trainers.statistics import compare
 
@@ -30,17 +31,17 @@ class MinibatchAlgorithm(AlgorithmBase):
     rows, ``alpha`` of the gate, ``patience`` steps without a gain, at most ``steps`` steps.
     """
 
-    candidates = 8
+    candidates = 12
     finalists = 2
     alpha = 0.05
-    patience = 4
+    patience = 5
     steps = 40
 
     def step(self, session: Session, state: State) -> State:
         """One minibatch: propose, halve, decide."""
         step = state.step + 1
         batch = self._batch(state.step)
-        needed = state.calls_per_row * (len(batch) * (self.candidates / 2 + 2) + len(self.validation_rows))
+        needed = state.calls_per_row * (len(batch) * (1 + 0.625 * self.candidates) + len(self.validation_rows))
         reason = self._finished(session, state, needed)
         if reason:
             return replace(state, done=reason)
@@ -52,7 +53,7 @@ class MinibatchAlgorithm(AlgorithmBase):
         ranked = self._halved(session, proposed, base, batch, step)
         for candidate, evaluation in ranked:
             optimizer = session.optimizer.observe(optimizer, candidate, evaluation)
-        state = replace(state, optimizer=optimizer, seen={**state.seen, **{i.item: i.score for i in base.items}})
+        state = replace(state, optimizer=optimizer, seen={**state.seen, **{int(i.item): i.score for i in base.items}})
         return self._decide(session, state, ranked, step)
 
     # --- parts of a step ---------------------------------------------------------------------------
@@ -83,21 +84,22 @@ class MinibatchAlgorithm(AlgorithmBase):
     def _halved(
         self, session: Session, proposed: list[Candidate], base: Evaluation, batch: list[Placed], step: int
     ) -> list[tuple[Candidate, Evaluation]]:
-        """Candidates on the first half of the batch, the better half of them on the rest; best first."""
-        half = max(1, len(batch) // 2)
-        first = [self._scored(session, c, batch[:half], step, i) for i, c in enumerate(proposed, 1)]
-        order = sorted(range(len(proposed)), key=lambda i: (-_gain(first[i], base.items[:half]), i))
-        ranked: list[tuple[Candidate, Evaluation]] = []
-        for place, i in enumerate(order):
-            items: tuple[ItemEvidence, ...] = first[i]
-            if place < max(1, (len(order) + 1) // 2) and len(batch) > half:
-                items = (*items, *self._scored(session, proposed[i], batch[half:], step, i + 1))
-            delta = _gain(items, base.items[: len(items)])
-            ranked.append((proposed[i], Evaluation(items, delta=delta)))
-        return sorted(ranked, key=lambda pair: -_promise(pair[1]))
+        """Successive halving (Jamieson and Talwalkar, 2016): a few rows for all, more rows for the better half; best first."""
+        items: list[tuple[ItemEvidence, ...]] = [() for _ in proposed]
+        alive = list(range(len(proposed)))
+        for first, last in self._rungs(len(batch)):
+            jobs = [Job(proposed[i].values, batch[first:last], i + 1, f"{len(alive)} candidates") for i in alive]
+            for i, found in zip(alive, session.evaluate_all(jobs, step=step), strict=True):
+                items[i] += found.items
+            alive.sort(key=lambda i: (-_gain(items[i], base.items[: len(items[i])]), i))
+            alive = alive[: max(1, (len(alive) + 1) // 2)]
+        evaluations = [Evaluation(found, delta=_gain(found, base.items[: len(found)])) for found in items]
+        return sorted(zip(proposed, evaluations, strict=True), key=lambda pair: -_promise(pair[1]))
 
-    def _scored(self, session: Session, candidate: Candidate, rows: Sequence[Placed], step: int, number: int) -> tuple[ItemEvidence, ...]:
-        return session.evaluate(candidate.values, rows, step=step, candidate=number, label=candidate.origin).items
+    def _rungs(self, size: int) -> list[tuple[int, int]]:
+        """Slices of the batch: a quarter, a quarter, a half."""
+        edges = sorted({0, max(1, size // 4), max(1, size // 2), size})
+        return list(pairwise(edges))
 
     def _decide(self, session: Session, state: State, ranked: list[tuple[Candidate, Evaluation]], step: int) -> State:
         """The finalists on the validation rows, until one is accepted."""
@@ -126,7 +128,7 @@ class MinibatchAlgorithm(AlgorithmBase):
             if not part:
                 continue
             found += session.evaluate(candidate.values, part, step=step, candidate=number, label=candidate.origin).items
-            before = [state.seen[item.item] for item in found]
+            before = [state.seen[int(item.item)] for item in found]
             comparison = compare(before, [item.score for item in found], alpha=self.alpha, seed=self.seed)
             if comparison.delta < 0 or (comparison.delta <= 0 and len(found) < len(rows)):
                 break
@@ -143,7 +145,7 @@ class MinibatchAlgorithm(AlgorithmBase):
             "rows": len(found),
             "decision": "accepted" if accepted else "refused" if comparison.delta <= 0 else "unproven",
         }
-        return entry, {item.item: item.score for item in found}
+        return entry, {int(item.item): item.score for item in found}
 
     def _ordered(self, step: int) -> list[Placed]:
         """Validation rows in an order of this step's own, so that no half is always the first."""

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
 from paragrad.context import Coordinate, Scope, scope
-from paragrad.errors import NotConnected, Outage
+from paragrad.errors import NotConnected, Outage, ProposalError
 from paragrad.events import emit
 from paragrad.executors import Threads
 from paragrad.guides.binding import BoundMetric
@@ -25,6 +26,25 @@ from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.rows import Placed
 
 Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate on some rows. ``candidate`` is its number in the step."""
+
+    values: Values
+    rows: Sequence[Placed]
+    candidate: int = 0
+    label: str = ""
+    repeat: int = 0
+    record: bool = False
+
+
+@dataclass(frozen=True)
+class _Run:
+    job: Job
+    placed: Placed
+    overlay: Overlay
 
 
 @dataclass
@@ -72,22 +92,22 @@ class Session:
         """The values the run starts from."""
         return {id: parameter.value for id, parameter in self.parameters.items()}
 
-    @contextmanager
-    def holding(self, values: Values) -> Iterator[None]:
+    def overlay(self, values: Values) -> Overlay:
         """A context in which the program has these values."""
         made = Overlay(self.base)
         for id, value in values.items():
             parameter = self.parameters[id]
             made.set(parameter, parameter.checked(value))
-        with overlaid(made):
-            yield
+        return made
 
     # --- effects -----------------------------------------------------------------------------------
 
-    def evaluate(
-        self, values: Values, rows: Sequence[Placed], *, step: int, candidate: int = 0, repeat: int = 0, record: bool = False, label: str = ""
-    ) -> Evaluation:
-        """Run the program with ``values`` on ``rows``, all at once, results in their order.
+    def evaluate(self, values: Values, rows: Sequence[Placed], *, step: int, candidate: int = 0, label: str = "") -> Evaluation:
+        """Run the program with ``values`` on ``rows``; see :meth:`evaluate_all`."""
+        return self.evaluate_all([Job(values, rows, candidate, label)], step=step)[0]
+
+    def evaluate_all(self, jobs: Sequence[Job], *, step: int) -> list[Evaluation]:
+        """Run several candidates on their rows, all at once; results in the order of jobs and rows.
 
         Raises:
             Outage: some row got no answer; nothing was decided, and a resumed run asks for those rows only.
@@ -95,36 +115,50 @@ class Session:
             MetricError: the metric failed.
         """
         assert self.threads is not None
+        tasks = [_Run(job, placed, made) for job in jobs for made in [self.overlay(job.values)] for placed in job.rows]
+        found = self.threads.map(
+            self._run,
+            tasks,
+            deadline=self.deadline,
+            lookahead=max(1, len(tasks)),
+            scopes=lambda _, task: self._scope(Coordinate(step, task.job.candidate, task.placed.number, task.job.repeat)),
+        )
         items: list[ItemEvidence] = []
-        with self.holding(values):
-            found = self.threads.map(
-                lambda placed: run_row(self.program, placed, self.metric, record=record),
-                rows,
-                deadline=self.deadline,
-                lookahead=max(1, len(rows)),
-                scopes=lambda _, placed: self._scope(Coordinate(step, candidate, placed.number, repeat)),
-            )
-            for index, outcome in found:
-                item = outcome.value if outcome.ok else late_item(rows[index], outcome.error)
-                assert item is not None
-                items.append(item)
-                emit("row", label=label, done=len(items), of=len(rows), score=item.score)
-        evaluation = Evaluation(tuple(items))
-        self.calls += evaluation.total("calls")
-        refuse_outage(evaluation, len(rows))
-        return evaluation
+        for index, outcome in found:
+            item = outcome.value if outcome.ok else late_item(tasks[index].placed, outcome.error)
+            assert item is not None
+            items.append(item)
+            emit("row", label=tasks[index].job.label, done=len(items), of=len(tasks), score=item.score, item=item)
+        self.calls += Evaluation(tuple(items)).total("calls")
+        refuse_outage(items)
+        cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
+        return [Evaluation(tuple(items[first:last])) for first, last in pairwise(cuts)]
 
-    def propose(self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()) -> tuple[list[Candidate], Any]:
+    def _run(self, task: _Run) -> ItemEvidence:
+        with overlaid(task.overlay):
+            return run_row(self.program, task.placed, self.metric, record=task.job.record)
+
+    def propose(
+        self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()
+    ) -> tuple[list[Candidate], Any]:
         """Candidates of the optimizer on the base ``values``, checked against spaces and constraints."""
         at = self._scope(Coordinate(step, phase="optimizer"))
-        with scope(at), self.holding(values):
+        with scope(at), overlaid(self.overlay(values)):
             parameters = {id: evidence_of(parameter) for id, parameter in self.parameters.items()}
             random = Random(Coordinate(step, phase="optimizer").seed(self.seed))
             evidence = Evidence(parameters, tuple(items), tuple(history), random, tuple(items) if "teacher" in self.optimizer.needs else ())
             candidates, state = self.optimizer.propose(evidence, state, n=n, ask=self._ask)
-            checked = [replace(c, values={id: self.parameters[id].accepts(v) for id, v in c.values.items()}) for c in candidates]
+            checked = [c for c in map(self._accepted, candidates) if c is not None]
         self.calls += at.spent.total()["calls"]
         return checked, state
+
+    def _accepted(self, candidate: Candidate) -> Candidate | None:
+        """The candidate with checked values, or None when a space or constraint refuses it."""
+        try:
+            return replace(candidate, values={id: self.parameters[id].accepts(value) for id, value in candidate.values.items()})
+        except ProposalError as error:
+            emit("warning", text=f"a proposal was refused: {error}")
+            return None
 
     def _ask(self, prompt: Any, **request: Any) -> str:
         if self.optimizer_model is None and self.optimizer.model is None:
@@ -153,17 +187,31 @@ def late_item(placed: Placed, error: BaseException | None) -> ItemEvidence:
         assert error is not None
         raise error
     row = placed.row
-    return ItemEvidence(placed.number, dict(row.inputs), row.target, str(error), {"score": 0.0}, f"The program failed: {error}", status="error", spent=_nothing())
+    return ItemEvidence(
+        placed.number,
+        dict(row.inputs),
+        row.target,
+        str(error),
+        {"score": 0.0},
+        f"The program failed: {error}",
+        status="error",
+        spent=_nothing(),
+    )
 
 
 def _nothing() -> dict[str, Any]:
     return {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
 
 
-def refuse_outage(evaluation: Evaluation, count: int) -> None:
-    lost = [item for item in evaluation.items if item.status == "outage"]
+def refuse_outage(items: Sequence[ItemEvidence]) -> None:
+    """An outage is not a score.
+
+    Raises:
+        Outage: a row got no answer.
+    """
+    lost = [item for item in items if item.status == "outage"]
     if lost:
-        raise Outage(f"{len(lost)} of {count} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")
+        raise Outage(f"{len(lost)} of {len(items)} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")
 
 
 def digest_of(parameters: Mapping[str, Parameter[Any]], values: Values) -> str:
@@ -172,5 +220,3 @@ def digest_of(parameters: Mapping[str, Parameter[Any]], values: Values) -> str:
     for id in sorted(values):
         whole.update(id.encode() + b"\0" + parameters[id].space.encode(values[id]) + b"\0")
     return whole.hexdigest()
-
-

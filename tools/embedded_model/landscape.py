@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -98,7 +97,7 @@ def _spread(values: list[float]) -> str:
     return f"{sum(values) / len(values):.1f} ({min(values):.1f} to {max(values):.1f}, {len(values)} seeds)"
 
 
-def explore(model: EmbeddedModel, say: Callable[[str], None], seeds: int = 8, items: int = 500) -> Landscape:
+def explore(model: EmbeddedModel, seeds: int = 6, items: int = 500) -> Landscape:
     """Measures the landscape of the counting demo."""
     shots, test = worked_shots(), counting(items, seed=99, split="test")
 
@@ -120,7 +119,7 @@ def explore(model: EmbeddedModel, say: Callable[[str], None], seeds: int = 8, it
         "`Think in steps.`, number, `Answer at once.`": held_out(Prompt((*steps, "Answer at once."), "number")),
     }
     best = held_out(Prompt(steps, "number", 3))
-    found = Landscape(
+    return Landscape(
         held_out(start),
         best,
         [held_out(_random_search(model, seed, shots, demos=True)) for seed in range(seeds)],
@@ -128,8 +127,6 @@ def explore(model: EmbeddedModel, say: Callable[[str], None], seeds: int = 8, it
         [held_out(_climb(model, seed, shots)) for seed in range(seeds)],
         alone,
     )
-    say(found.markdown())
-    return found
 
 
 def _random_search(model: EmbeddedModel, seed: int, shots: list[tuple[str, str]], demos: bool, calls: int = 150) -> Prompt:

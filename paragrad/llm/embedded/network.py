@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from paragrad.llm.embedded.weights import Config, LayerWeights, Weights
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]  # float32 throughout; numpy's stubs cannot follow scalars of that type
 Ints = npt.NDArray[np.intp]
 
 UNIT = 2047.0  # a query or key of length one, in integer steps: |q . k| <= 2047**2 < 2**24
@@ -194,4 +195,5 @@ def _feed(layer: LayerWeights, x: Array) -> Array:
     np.maximum(inner, 0.0, out=inner)
     inner *= inner
     whole, factor = _whole(inner, layer.down.limit)
-    return x + (whole @ layer.down.matrix) * layer.down.scale * (factor * (inverse * inverse))
+    fed: Array = x + (whole @ layer.down.matrix) * layer.down.scale * (factor * (inverse * inverse))
+    return fed

@@ -100,7 +100,7 @@ def test_torch_gradients_reach_weights_and_adapters(network: Network) -> None:
 
     asked = [{"role": "user", "content": "Two apples. How many fruits?"}]
     twin = TorchModel(rank=2)
-    twin.logprob(asked, "2").backward()
+    twin.logprob(asked, "2").backward()  # type: ignore[no-untyped-call]
     touched = {name.rsplit(".", 1)[1] for name, p in twin.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     assert touched == {"high"}
     merged = Network(twin.to_weights()).all_logits(np.arange(300, 320))

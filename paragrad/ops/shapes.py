@@ -1,0 +1,108 @@
+"""Operations that rules are made of: they change the shape of a gradient, and have gradients themselves.
+
+Under ``create_graph`` a rule runs on Variables; what it does to shapes must then be recorded too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from paragrad.trace.operation import PASS, STOP, TABLE, Operation
+from paragrad.trace.record import operate
+from paragrad.trace.variable import Variable
+
+
+def raw(x: Any) -> Any:
+    """The plain value of an operand."""
+    return x._n.value if isinstance(x, Variable) else x
+
+
+def recorded(name: str, fn: Callable[..., Any], argnames: tuple[str, ...]) -> Callable[..., Any]:
+    """``fn`` as a function that records itself when its first argument is a Variable."""
+    op = TABLE.add(Operation(name, fn, argnames))
+
+    def call(x: Any, *rest: Any) -> Any:
+        return operate(op, (x, *rest)) if isinstance(x, Variable) else fn(x, *rest)
+
+    return call
+
+
+def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    extra = g.ndim - len(shape)
+    axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1))
+    summed = g.sum(axis=axes)
+    return summed.reshape(shape) if shape else float(summed)
+
+
+def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    return import_module("numpy").broadcast_to(g, shape)
+
+
+def _transposed(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
+
+
+def zeros(value: Any) -> Any:
+    """Zeros in the form of a numeric value, or None for anything else."""
+    if isinstance(value, (list, tuple)):
+        inner = [zeros(x) for x in value]
+        return None if any(x is None for x in inner) else inner
+    if isinstance(value, dict):
+        named = {key: zeros(x) for key, x in value.items()}
+        return None if any(x is None for x in named.values()) else named
+    if hasattr(value, "shape"):
+        return value * 0.0
+    return 0.0 if isinstance(value, (int, float)) else None
+
+
+def _scatter(g: Any, container: Any, key: Any) -> Any:
+    """Zeros in the form of ``container`` with ``g`` at ``key``."""
+    spread = zeros(container)
+    if hasattr(spread, "shape"):
+        import_module("numpy").add.at(spread, key, g)
+    else:
+        spread[key] = g
+    return spread
+
+
+sum_to = recorded("sum_to", _sum_to, ("value", "shape"))
+broadcast = recorded("broadcast", _broadcast, ("value", "shape"))
+transposed = recorded("transposed", _transposed, ("value",))
+scatter = recorded("scatter", _scatter, ("value", "container", "key"))
+
+
+def unbroadcast(g: Any, like: Any) -> Any:
+    """``g`` summed over the axes along which ``like`` was broadcast."""
+    target, given = raw(like), raw(g)
+    shape, own = getattr(given, "shape", ()), getattr(target, "shape", ())
+    return g if shape == own else sum_to(g, tuple(own))
+
+
+def _spread(g: Any, out: Any, value: Any, shape: Any) -> Any:
+    return broadcast(g, tuple(raw(value).shape))
+
+
+def _gathered(g: Any, out: Any, value: Any, shape: Any) -> Any:
+    return unbroadcast(g, value)
+
+
+def _back(g: Any, out: Any, value: Any) -> Any:
+    return transposed(g)
+
+
+def _picked(g: Any, out: Any, value: Any, container: Any, key: Any) -> Any:
+    return g[key]
+
+
+TABLE.attach(
+    "numeric",
+    {
+        "added": (PASS, PASS),
+        "broadcast": (_gathered, STOP),
+        "scatter": (_picked, STOP, STOP),
+        "sum_to": (_spread, STOP),
+        "transposed": (_back,),
+    },
+)

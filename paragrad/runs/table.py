@@ -1,0 +1,120 @@
+"""The table of a result: what ``print(result)`` and the command line show, from the run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paragrad.runs.figures import duration, money, one_line, p_value, pad, percent, plural, points, safe, solid
+from paragrad.runs.lines import LABEL, WIDTH, Line, Part, diff_parts, facts, labelled, plain
+from paragrad.runs.records import record_of
+
+BAR = 30
+LONGEST_DIFF = 6  # lines of one parameter's difference
+
+Record = Mapping[str, Any]
+
+
+def table(result: Any) -> str:
+    """Held-out scores, what changed, what it took: plain text of at most 100 columns."""
+    return plain(table_lines(record_of(result)))
+
+
+def table_lines(record: Record) -> list[Line]:
+    """The table as styled lines."""
+    return [*scores(record), *example(record), *changes(record), *spent(record)]
+
+
+def scores(record: Record) -> list[Line]:
+    """Before and after, with intervals; on held-out rows when there are some, else on validation rows."""
+    test = record.get("test")
+    if test is None:
+        return [*_both("VALIDATED", record["baseline"], record["score"]), *_gain(record["gain"], record["significant"], record)]
+    lines = _both("HELD OUT", test["before"], test["after"])
+    counts = (f"fixed {test['fixed']}", f"broken {test['broken']}", f"same {test['same']}")
+    return [*lines, *_gain(test["gain"], record["significant"], record), labelled("", f"{'rows':<9}", " · ".join(counts))]
+
+
+def _both(label: str, before: Record, after: Record) -> list[Line]:
+    found = []
+    for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
+        low, high = one.get("low"), one.get("high")
+        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
+        share = one["score"]
+        shown = pad(percent(share, 1), 8, right=True)
+        found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))
+    return found
+
+
+def _gain(gain: Record, significant: bool, record: Record) -> list[Line]:
+    score = gain.get("score", record["score"]["score"] - record["baseline"]["score"])
+    p = f", {p_value(gain['p'])}" if gain.get("p") is not None else ""
+    verdict: Part = ("significant", "good") if significant else ("NOT significant", "bad")
+    interval = f"[{points(gain['low'])}, {points(gain['high'])}]"
+    return [labelled("", f"{'gain':<7}", (pad(points(score), 8, right=True), "strong"), f"  points {interval}{p}: ", verdict)]
+
+
+def example(record: Record) -> list[Line]:
+    """One held-out question with the answers before and after: the first one that was fixed, else the first."""
+    rows: Sequence[Record] = record.get("rows") or ()
+    if not rows or not record["parameters"]:
+        return []
+    fixed = [row for row in rows if (row["after"]["score"] or 0) > (row["before"]["score"] or 0)]
+    return answers((fixed or rows)[0])
+
+
+def answers(row: Record, label: str = "EXAMPLE") -> list[Line]:
+    """One row with both answers."""
+    asked = " · ".join(one_line(value, 200) for value in row["inputs"].values())
+    found = [labelled(label, f'"{one_line(asked, WIDTH - LABEL - 2)}"')]
+    for name in ("before", "after"):
+        found.append(labelled("", f"{name:<7}", *answer(row[name]["output"], row[name]["score"], row["target"])))
+    return found
+
+
+def answer(output: Any, score: float | None, target: Any) -> list[Part]:
+    """An answer with its mark, and what was wanted where it is not fully right."""
+    right = score is not None and score >= 1
+    mark: Part = ("  ✓", "good") if right else ("  ✗", "bad")
+    wanted: list[Part] = [] if right or target is None else [(f" wanted {one_line(target, 24)}", "dim")]
+    return [(f'"{one_line(output, 60)}"', ""), mark, *wanted]
+
+
+def changes(record: Record) -> list[Line]:
+    """What changed in every parameter; what did not is not shown."""
+    diffs: Mapping[str, str] = record.get("diffs") or {}
+    if not diffs:
+        return [labelled("CHANGED", ("nothing: no change was proven to help", "dim"))]
+    label = "CHANGED" if record["significant"] else "TRIED"
+    wide = min(30, max(len(id) for id in diffs)) + 2
+    found = []
+    for place, (id, text) in enumerate(diffs.items()):
+        rows = safe(text).split("\n")
+        more = len(rows) - LONGEST_DIFF
+        rows = [*rows[:LONGEST_DIFF], *([f"… {plural(more, 'more line')}"] if more > 0 else [])]
+        head = label if place == 0 else ""
+        for number, row in enumerate(rows):
+            first = Line((((head if number == 0 else "").ljust(LABEL), "label"), *_named(id if number == 0 else "", wide, row)), LABEL + wide)
+            found.append(first)
+    if not record["significant"]:
+        found.append(labelled("", ("not taken: the values you started with stay", "dim")))
+    return found
+
+
+def _named(id: str, wide: int, text: str) -> list[Part]:
+    """A parameter's name and one line of its difference."""
+    style = "good" if text.startswith("+ ") else "bad" if text.startswith("- ") else ""
+    row = one_line(text, WIDTH - LABEL - wide) if style else text.replace(" -> ", " → ")
+    parts: list[Part] = [(row, style)] if style else diff_parts(row)
+    return [(pad(safe(id), wide), "strong"), *parts]
+
+
+def spent(record: Record) -> list[Line]:
+    """Calls, tokens, dollars and time."""
+    used = record["spent"]
+    phases = used.get("phases") or {}
+    by = " · ".join(f"{name} {phase['calls']:,}" for name, phase in phases.items())
+    cached = f"{used['cached']:,} more from the cache" if used.get("cached") else None
+    calls = f"{used['calls']:,} calls" + (f" ({by})" if len(phases) > 1 else "")
+    seconds = duration(used["seconds"]) if used.get("seconds") is not None else None
+    return [facts("SPENT", (calls, cached, f"{used['tokens']:,} tokens", money(used.get("usd")), seconds))]

@@ -1,0 +1,170 @@
+"""Watching a run: what its events add up to, and the lines they leave behind. Knows no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from paragrad.runs.figures import bar, clock, columns, money, one_line, p_value, pad, percent, plural, safe, sparkline, tokens
+from paragrad.runs.lines import LABEL, WIDTH, Line, Part, facts, labelled, line
+from paragrad.runs.table import answer
+
+Event = Mapping[str, Any]
+
+MARKS = {"accepted": ("✓", "good"), "refused": ("✗", "bad"), "unproven": ("·", "dim")}
+VERDICTS = {"accepted": "kept", "refused": "refused", "unproven": "not proven"}
+
+
+@dataclass
+class Watch:
+    """A run as its events tell it; :meth:`hear` gives the lines that stay on the screen.
+
+    Attributes:
+        curve: validation scores, the baseline first.
+        marks: one character per row of the evaluation in progress.
+        hint: how an interrupted run goes on, said in the line that starts the training.
+    """
+
+    hint: str = ""
+    now: Callable[[], float] = time.monotonic
+    started: float = 0.0
+    curve: list[float] = field(default_factory=list)
+    step: int = 0
+    calls: int = 0
+    before: int = 0
+    tokens: int = 0
+    usd: float | None = 0.0
+    most: int | None = None
+    label: str = ""
+    marks: list[str] = field(default_factory=list)
+    rows: int = 0
+    run_id: str | None = None
+    running: bool = False
+
+    def __post_init__(self) -> None:
+        self.started = self.now()
+
+    def hear(self, event: Event) -> list[Line]:
+        """Take an event in."""
+        reader = getattr(self, f"_on_{event['event']}", None)
+        return reader(event) if reader is not None else []
+
+    # --- one reader per event ----------------------------------------------------------------------
+
+    def _on_run(self, event: Event) -> list[Line]:
+        self.run_id, self.running = event["id"], True
+        self.most = event.get("calls")
+        self.calls = self.before = event.get("done", 0)
+        self.step = event.get("step", 0)
+        self.started = self.now()
+        limit = f"≤ {self.most:,} calls" if self.most is not None else None
+        items = (safe(event["optimizer"]), limit, f"seed {event['seed']}", self.hint)
+        found = [facts("train", items)]
+        if event.get("resumed"):
+            found.append(labelled("", (f"goes on after step {self.step}: what was paid for is not paid for again", "accent")))
+        return found
+
+    def _on_baseline(self, event: Event) -> list[Line]:
+        self.curve.append(event["score"])
+        items = event.get("items") or ()
+        shown = [_question("before", item) for item in items[:1]]
+        return [line for pair in shown for line in pair]
+
+    def _on_row(self, event: Event) -> list[Line]:
+        if event["done"] == 1 or event["label"] != self.label:
+            self.marks, self.label = [], event["label"]
+        score, item = event.get("score"), event.get("item")
+        self.rows = event["of"]
+        self.marks.append("?" if score is None else "✓" if score >= 1 else "✗" if score <= 0 else "~")
+        if item is not None:
+            self._count(item.spent)
+        return []
+
+    def _count(self, spent: Mapping[str, Any]) -> None:
+        self.calls += spent.get("calls", 0)
+        self.tokens += spent.get("input_tokens", 0) + spent.get("output_tokens", 0)
+        usd = spent.get("usd", 0.0)
+        self.usd = None if self.usd is None or usd is None else self.usd + usd
+
+    def _on_decision(self, event: Event) -> list[Line]:
+        mark, style = MARKS[event["decision"]]
+        scores = f"{percent(event['before']).removesuffix(' %')} → {percent(event['after'])}"
+        wide = 42
+        origin = one_line(event["origin"], wide)
+        p = p_value(event["p"]) if event["decision"] != "refused" else ""
+        verdict: Part = (VERDICTS[event["decision"]], style)
+        return [line((f" {mark} ", style), pad(origin, wide), pad(scores, 14, right=True), "  ", (pad(p, 8), "dim"), verdict, indent=3)]
+
+    def _on_step(self, event: Event) -> list[Line]:
+        self.step = event["step"]
+        self.curve.append(event["score"])
+        return []
+
+    def _on_warning(self, event: Event) -> list[Line]:
+        return [labelled("!", (safe(event["text"]), "bad"))]
+
+    def _on_model(self, event: Event) -> list[Line]:
+        return [facts("model", (safe(event["name"]), safe(event["why"])))]
+
+    def _on_done(self, event: Event) -> list[Line]:
+        self.running = False
+        return []
+
+    # --- the live part -----------------------------------------------------------------------------
+
+    def live(self, width: int) -> list[Line]:
+        """Two lines that change while the run goes on."""
+        return [self._status(width), self._trying(width)]
+
+    def _status(self, width: int) -> Line:
+        first, last = (self.curve[0], self.curve[-1]) if self.curve else (None, None)
+        head = f" step {self.step + 1:<3} validation {percent(first)} "
+        end = f" {percent(last)}"
+        facts = self._facts()
+        spark = sparkline(self.curve, 12)
+        room = min(width, WIDTH) - columns(head) - columns(spark) - columns(end) - columns(facts) - 4
+        parts: list[Part] = [(head, ""), (spark, "accent"), (end, "strong")]
+        if room >= 6 and self.most:
+            parts += [("  ", ""), (bar(self.calls / self.most, min(room, 24)), "accent")]
+        return Line((*parts, ("  " + facts, "dim")), 1)
+
+    def _facts(self) -> str:
+        left = self.left()
+        cost = f" · {money(self.usd)}" if self.usd else ""
+        return f"{self.calls:,} calls · {tokens(self.tokens)} tokens{cost}" + (f" · ≤ {clock(left)} left" if left is not None else "")
+
+    def left(self) -> float | None:
+        """Seconds until the budget is used up at the present pace: the most it can take."""
+        done, passed = self.calls - self.before, self.now() - self.started
+        if self.most is None or done < 20 or passed < 1:
+            return None
+        return (self.most - self.calls) * passed / done
+
+    def _trying(self, width: int) -> Line:
+        name = {"": "", "batch": "looking at rows it will learn from"}.get(self.label, self.label)
+        text = one_line(name, 46)
+        room = min(width, WIDTH) - columns(text) - 4 - 8
+        shown = self.marks[-room:] if room > 8 else []
+        styles = {"✓": "good", "✗": "bad", "~": "accent", "?": "dim"}
+        parts: list[Part] = [("   ", ""), (text + "  ", "dim"), *((m, styles[m]) for m in shown)]
+        return Line((*parts, (f" {len(self.marks)}/{self.rows}" if self.rows else "", "dim")), 1)
+
+    def told(self, event: Event) -> list[Line]:
+        """Lines for a pipe or a log: what :meth:`hear` gives, and one more per step."""
+        found = self.hear(event)
+        if event["event"] == "baseline":
+            found = [*found, facts("start", (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call")))]
+        if event["event"] == "step":
+            found = [*found, line(f" step {event['step']}", ("  ", ""), f"validation {percent(event['score'], 1)}", f" · {self._facts()}", indent=1)]
+        return found
+
+
+def _question(label: str, item: Any) -> list[Line]:
+    """A row's question and answer."""
+    asked = " · ".join(one_line(value, 200) for value in item.inputs.values())
+    return [
+        labelled(label, f'"{one_line(asked, WIDTH - LABEL - 2)}"'),
+        labelled("", "→ ", *answer(item.output, item.score, item.target)),
+    ]

@@ -1,0 +1,176 @@
+"""R1: kill a training at any point, lose nothing, pay twice for nothing. The long version: ``-m faults``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from paragrad.journal import RunJournal, Runs
+from paragrad.journal.crashpoints import CRASH_POINTS
+
+TRAINEE = Path(__file__).with_name("trainee.py")
+WORKERS = 8
+
+
+class Home:
+    """One training's home, driven by one process after the other."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.options = options
+        self.log = folder / "calls.log"
+        self.kills = 0
+        self.answered: set[str] = set()
+        folder.mkdir(exist_ok=True)
+
+    def start(self, crash: str | None = None) -> subprocess.Popen[bytes]:
+        """A process that trains, or goes on training."""
+        environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+        if crash:
+            environment["PARAGRAD_CRASH_AT"] = crash
+        command = [sys.executable, str(TRAINEE), str(self.folder / "home"), str(self.log), *self.options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+
+    def paid(self) -> list[str]:
+        """Coordinates of every call that reached the model."""
+        return self.log.read_text().split() if self.log.exists() else []
+
+    def after_kill(self) -> None:
+        """Note what the dead process had on record: none of that may be asked for again."""
+        self.kills += 1
+        for run in Runs(self.folder / "home").all():
+            if run.journal.exists() and run.journal.stat().st_size:
+                with RunJournal(run.journal, read_only=True) as journal:
+                    self.answered |= {event.coordinate for event in journal.events("model", "outcome")}
+        self.asked = len(self.paid())
+
+    def killed_at(self, crash: str) -> bool:
+        """Run to a named point; whether it died there."""
+        child = self.start(crash)
+        _, errors = child.communicate()
+        assert child.returncode in (0, -signal.SIGKILL), errors.decode()
+        if child.returncode:
+            self.after_kill()
+        return bool(child.returncode)
+
+    def killed_after(self, seconds: float) -> bool:
+        """Run and kill after a while; whether it was still alive."""
+        child = self.start()
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(seconds)
+        child.kill()
+        _, errors = child.communicate()
+        assert child.returncode in (0, -signal.SIGKILL), errors.decode()
+        if child.returncode:
+            self.after_kill()
+        return bool(child.returncode)
+
+    def finished(self) -> Any:
+        """Run to the end; what it prints. No answered call is repeated, of the others each kill costs at most the workers."""
+        before = len(self.paid())
+        child = self.start()
+        output, errors = child.communicate()
+        assert child.returncode == 0, errors.decode()
+        again = set(self.paid()[before:]) & self.answered
+        assert not again, f"paid twice: {sorted(again)}"
+        assert self.repeated() <= WORKERS * self.kills
+        return json.loads(output.decode().splitlines()[-1])
+
+    def repeated(self) -> int:
+        """Calls that were asked for more than once."""
+        return sum(n - 1 for n in Counter(self.paid()).values())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, float]]:
+    """The result nobody disturbed, and how long it took."""
+    home = Home(tmp_path_factory.mktemp("undisturbed") / "a")
+    child = home.start()
+    assert child.stdout is not None
+    child.stdout.readline()
+    began = time.monotonic()
+    output, errors = child.communicate()
+    assert child.returncode == 0, errors.decode()
+    yield json.loads(output.decode().splitlines()[-1]), time.monotonic() - began
+
+
+PASSINGS = {
+    "before-intent": 57, "after-intent": 90, "before-outcome": 120, "after-outcome": 150, "before-checkpoint": 3, "after-checkpoint": 2,
+    "before-commit": 200, "after-commit": 160,
+}  # fmt: skip
+
+
+def same(found: Any, wanted: Any) -> None:
+    """The whole result, the program included."""
+    assert found["json"] == wanted["json"]
+    assert found == wanted
+
+
+@pytest.mark.parametrize("point", [p for p in CRASH_POINTS if "publish" not in p])
+def test_every_named_point(tmp_path: Path, undisturbed: tuple[Any, float], point: str) -> None:
+    home = Home(tmp_path / "x")
+    assert home.killed_at(f"{point}:{PASSINGS[point]}")
+    same(home.finished(), undisturbed[0])
+
+
+def test_the_last_moments(tmp_path: Path, undisturbed: tuple[Any, float]) -> None:
+    """Killed at the last passings of every point, when the test, the result and the program are written."""
+    for point in ("before-commit", "after-commit", "after-outcome"):
+        dead = 0
+        for last in _last_passings(tmp_path, point):
+            home = Home(tmp_path / f"{point}-{last}")
+            dead += home.killed_at(f"{point}:{last}")
+            same(home.finished(), undisturbed[0])
+        assert dead
+
+
+def _last_passings(folder: Path, point: str) -> list[int]:
+    """How often the point is passed in a run of its own, found by killing later and later."""
+    low, high = 1, 2000
+    while low < high:
+        middle = (low + high + 1) // 2
+        if Home(folder / f"probe-{point}-{middle}", "--seconds", "0").killed_at(f"{point}:{middle}"):
+            low = middle
+        else:
+            high = middle - 1
+    return [low]
+
+
+def kills(folder: Path, undisturbed: tuple[Any, float], count: int, per_run: int, seed: int, *options: str) -> None:
+    """``count`` kills at random moments, ``per_run`` of them in one run."""
+    wanted, seconds = undisturbed
+    chance = Random(seed)
+    done = runs = repeated = 0
+    while done < count:
+        home = Home(folder / str(runs), *options)
+        runs += 1
+        for _ in range(per_run):
+            if not home.killed_after(chance.random() * seconds * (1.0 if not home.kills else 0.5)):
+                break
+        if not home.kills:
+            continue
+        same(home.finished(), wanted)
+        done += home.kills
+        repeated += home.repeated()
+    print(f"R1: {done} kills in {runs} runs, identical results {runs}/{runs}, answered calls repeated 0, unanswered repeated {repeated} (at most {WORKERS * done})")
+
+
+def test_random_kills(tmp_path: Path, undisturbed: tuple[Any, float]) -> None:
+    kills(tmp_path, undisturbed, 12, 3, 1)
+
+
+@pytest.mark.faults
+def test_many_random_kills(tmp_path: Path, undisturbed: tuple[Any, float]) -> None:
+    kills(tmp_path, undisturbed, 200, 4, 2)
