@@ -128,6 +128,7 @@ propagators = Registry("propagator", {
 rules = Registry("rule", {  # modules that attach gradient rules to the generated operators
     "arithmetic": "paragrad.ops.arithmetic",
     "containers": "paragrad.ops.containers",
+    "shapes": "paragrad.ops.shapes",
     "text": "paragrad.ops.text",
 })  # fmt: skip
 spaces = Registry("space", {

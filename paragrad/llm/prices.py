@@ -44,6 +44,11 @@ class Price:
             return cls(value[0], value[1])
         raise UsageError(f"{value!r} is no price; write price=(dollars per million input tokens, per million output tokens)")
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing ever costs anything."""
+        return self.input == 0 and self.output == 0
+
     def of(self, usage: Usage) -> float:
         """Dollars for what was used."""
         return (usage.input_tokens * self.input + usage.output_tokens * self.output) / 1_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from paragrad.errors import ModelError, UsageError
 from paragrad.llm.cache import Cached, check_mode
@@ -137,7 +137,8 @@ def stack(
         defaults: request fields and extra options for every request.
     """
     _check(wire, deadline, retries, concurrency, per_minute)
-    cost = Price.of_pair(price) if price is not None else cast("Price | None", getattr(wire, "price", None))
+    known = price if price is not None else getattr(wire, "price", None)
+    cost = Price.of_pair(known) if known is not None else None
     layers: Layer = Limiter(Wire(wire), concurrency=concurrency, per_minute=per_minute)
     layers = Retry(Ledgered(layers, price=cost, needs_budget=needs_budget), retries=retries, backoff=backoff)
     layers = Journaled(_cached(layers, wire, cache))

@@ -9,30 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from paragrad.ops.containers import folded, head, tail
+from paragrad.ops.shapes import raw, transposed, unbroadcast
 from paragrad.trace.operation import STOP, TABLE, Operation
 from paragrad.trace.record import operate
+from paragrad.trace.values import is_numeric
 from paragrad.trace.variable import Variable
 
 _LOG = TABLE.add(Operation("log", math.log, ("value",)))
-
-
-def _raw(x: Any) -> Any:
-    return x._n.value if isinstance(x, Variable) else x
-
-
-def unbroadcast(g: Any, like: Any) -> Any:
-    """``g`` summed over the axes along which ``like`` was broadcast."""
-    target = _raw(like)
-    if g.__class__ is float and not hasattr(target, "shape"):
-        return g
-    shape, own = getattr(_raw(g), "shape", ()), getattr(target, "shape", ())
-    if shape == own:
-        return g
-    g = _raw(g)
-    extra = len(shape) - len(own)
-    axes = (*range(extra), *(i + extra for i, n in enumerate(own) if n == 1 and shape[i + extra] != 1))
-    summed = g.sum(axis=axes, keepdims=False) if axes else g
-    return summed.reshape(own) if own else float(summed)
 
 
 def _log(x: Any) -> Any:
@@ -48,28 +32,48 @@ def _array_log(x: Any) -> Any:
 
 
 def _sign(x: Any) -> Any:
-    raw = _raw(x)
-    return (raw > 0) * 1.0 - (raw < 0) * 1.0
+    value = raw(x)
+    return (value > 0) * 1.0 - (value < 0) * 1.0
 
 
-def _left(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _is_list(x: Any) -> bool:
+    return isinstance(raw(x), (list, tuple))
+
+
+def _add_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if g.__class__ is float:
+        return g
+    return head(g, a) if _is_list(a) else unbroadcast(g, a)
+
+
+def _add_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if g.__class__ is float:
+        return g
+    return tail(g, a) if _is_list(a) else unbroadcast(g, b)
+
+
+def _sub_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     return g if g.__class__ is float else unbroadcast(g, a)
 
 
-def _right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g if g.__class__ is float else unbroadcast(g, b)
-
-
-def _neg_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _sub_right(g: Any, out: Any, a: Any, b: Any) -> Any:
     return -g if g.__class__ is float else unbroadcast(-g, b)
 
 
 def _mul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * b if g.__class__ is float else unbroadcast(g * b, a)
+    if g.__class__ is float:
+        return g * b
+    if _is_list(a) or _is_list(b):
+        return folded(g, a) if _is_list(a) else None
+    return unbroadcast(g * b, a)
 
 
 def _mul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * a if g.__class__ is float else unbroadcast(g * a, b)
+    if g.__class__ is float:
+        return g * a
+    if _is_list(a) or _is_list(b):
+        return folded(g, b) if _is_list(b) else None
+    return unbroadcast(g * a, b)
 
 
 def _div_left(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -81,29 +85,43 @@ def _div_right(g: Any, out: Any, a: Any, b: Any) -> Any:
 
 
 def _pow_base(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * b * a ** (b - 1) if g.__class__ is float else unbroadcast(g * b * a ** (b - 1), a)
+    return unbroadcast(g * b * a ** (b - 1), a)
 
 
 def _pow_exponent(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * a**b * _log(a) if g.__class__ is float else unbroadcast(g * a**b * _log(a), b)
+    return unbroadcast(g * a**b * _log(a), b)
 
 
 def _mod_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(-g * (_raw(a) // _raw(b)), b)
+    return unbroadcast(-g * (raw(a) // raw(b)), b)
+
+
+def _row(a: Any) -> Any:
+    return a[None, :] if raw(a).ndim == 1 else a
+
+
+def _column(b: Any) -> Any:
+    return b[:, None] if raw(b).ndim == 1 else b
+
+
+def _grid(g: Any, a: Any, b: Any) -> Any:
+    """The gradient of ``a @ b`` with the axes back that vectors do not have."""
+    g = g[..., None, :] if raw(a).ndim == 1 else g
+    return g[..., None] if raw(b).ndim == 1 else g
 
 
 def _matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    a, b, g = _raw(a), _raw(b), _raw(g)
-    if b.ndim == 1:
-        return g * b if a.ndim == 1 else g[..., None] * b
-    return unbroadcast(g @ b.swapaxes(-1, -2), a)
+    if raw(a).ndim == raw(b).ndim == 1:
+        return g * b
+    grad = unbroadcast(_grid(g, a, b) @ transposed(_column(b)), _row(raw(a)))
+    return grad[0] if raw(a).ndim == 1 else grad
 
 
 def _matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    a, b, g = _raw(a), _raw(b), _raw(g)
-    if a.ndim == 1:
-        return g * a if b.ndim == 1 else a[:, None] * g
-    return a.swapaxes(-1, -2) @ g if g.ndim > 1 or b.ndim > 1 else (a * g[..., None]).sum(tuple(range(a.ndim - 1)))
+    if raw(a).ndim == raw(b).ndim == 1:
+        return g * a
+    grad = unbroadcast(transposed(_row(a)) @ _grid(g, a, b), _column(raw(b)))
+    return grad[:, 0] if raw(b).ndim == 1 else grad
 
 
 def _negated(g: Any, out: Any, a: Any) -> Any:
@@ -124,25 +142,23 @@ def _over(g: Any, out: Any, a: Any) -> Any:
 
 def _cast(g: Any, out: Any, a: Any, dtype: Any) -> Any:
     """A cast between numbers passes the gradient; a cast from text does not."""
-    raw = _raw(a)
-    values = raw if isinstance(raw, (list, tuple)) else [raw]
-    return g if all(not isinstance(x, str) for x in values) and not isinstance(_raw(out), str) else None
+    return g if is_numeric(raw(a)) and is_numeric(raw(out)) else None
 
 
 TABLE.attach(
     "numeric",
     {
         "abs": (_absolute,),
-        "add": (_left, _right),
+        "add": (_add_left, _add_right),
         "cast": (_cast, STOP),
         "log": (_over,),
         "matmul": (_matmul_left, _matmul_right),
-        "mod": (_left, _mod_right),
+        "mod": (_sub_left, _mod_right),
         "mul": (_mul_left, _mul_right),
         "neg": (_negated,),
         "pos": (_same,),
         "pow": (_pow_base, _pow_exponent),
-        "sub": (_left, _neg_right),
+        "sub": (_sub_left, _sub_right),
         "truediv": (_div_left, _div_right),
     },
 )

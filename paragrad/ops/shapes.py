@@ -60,8 +60,9 @@ def zeros(value: Any) -> Any:
 def _scatter(g: Any, container: Any, key: Any) -> Any:
     """Zeros in the form of ``container`` with ``g`` at ``key``."""
     spread = zeros(container)
-    if hasattr(spread, "shape"):
-        import_module("numpy").add.at(spread, key, g)
+    keys = key if isinstance(key, tuple) else (key,)
+    if hasattr(spread, "shape") and any(hasattr(k, "shape") or isinstance(k, list) for k in keys):
+        import_module("numpy").add.at(spread, key, g)  # an index may repeat
     else:
         spread[key] = g
     return spread

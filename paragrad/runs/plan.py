@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from paragrad.llm import Price, Usage
 from paragrad.modules import Generator
 from paragrad.trace.module import Module
 
@@ -79,11 +80,10 @@ def _tokens_per_call(trainer: Any) -> int:
 
 
 def _usd(trainer: Any, least: int, most: int, tokens: int) -> tuple[float, float] | None:
-    price = getattr(trainer.model, "price", None)
+    price: Price | None = getattr(trainer.model, "price", None)
     if price is None:
         return None
-    per_input, per_output = (price.input, price.output) if hasattr(price, "input") else tuple(price)
-    per_call = ((tokens - ANSWER_TOKENS) * per_input + ANSWER_TOKENS * per_output) / 1e6
+    per_call = price.of(Usage(tokens - ANSWER_TOKENS, ANSWER_TOKENS))
     return least * per_call, most * per_call
 
 

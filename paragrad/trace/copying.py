@@ -17,7 +17,7 @@ def known_dtype(dtype: Any, value: Any) -> Any:
     """
     if hasattr(value, "astype"):
         try:
-            return type(value.dtype)(dtype) if isinstance(dtype, str) else value.astype(dtype).dtype
+            return value.astype(dtype).dtype
         except (TypeError, ValueError, AttributeError) as error:
             raise TypeError(f"unknown dtype {dtype!r} for an array") from error
     if dtype in (int, float, str, bool):
@@ -36,7 +36,7 @@ def copied_value(old: Any, new: Any) -> Any:
     if old is None:
         return new
     if isinstance(old, (list, tuple)):
-        if not isinstance(new, (list, tuple)):
+        if type(new) is not type(old):
             raise ValueError(f"cannot copy {brief(new)} into a {type(old).__name__} of {len(old)}; pass a {type(old).__name__}")
         if len(old) != len(new):
             raise ValueError(f"cannot copy {len(new)} elements into {len(old)}; the lengths must match")

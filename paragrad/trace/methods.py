@@ -118,6 +118,37 @@ def _mutator(op: Operation, name: str) -> Callable[..., Any]:
     return method
 
 
+def _item(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """``v[key]``; a slice with Variables in it is traced too."""
+
+    def method(self: Any, key: Any) -> Any:
+        if key.__class__ is slice and any(isinstance(x, Variable) for x in (key.start, key.stop, key.step)):
+            return operate(operators.OPERATIONS["slice"], (self, key.start, key.stop, key.step))
+        return plain(self, key)
+
+    return method
+
+
+def _power(plain: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """``v ** n`` and ``pow(v, n, modulus)``."""
+
+    def method(self: Any, exponent: Any, modulus: Any = None) -> Any:
+        return plain(self, exponent) if modulus is None else operate(operators.OPERATIONS["pow3"], (self, exponent, modulus))
+
+    return method
+
+
+def _extend(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """``v += x``; a list takes any iterable, as in Python."""
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(self._n.value, list) and not isinstance(other, (list, Variable)):
+            other = list(other)
+        return plain(self, other)
+
+    return method
+
+
 def refuse_inplace(variable: Variable[Any], what: str) -> None:
     """In-place changes are for once-off Variables.
 
@@ -201,6 +232,9 @@ def install() -> None:
         setattr(Variable, name, _mutator(ops[name], name))
     for name, op in operators.INPLACE.items():
         setattr(Variable, name, _inplace(ops[op]))
+    setattr(Variable, "__getitem__", _item(Variable.__getitem__))  # type: ignore[attr-defined]  # noqa: B010
+    setattr(Variable, "__pow__", _power(Variable.__pow__))  # type: ignore[attr-defined]  # noqa: B010
+    setattr(Variable, "__iadd__", _extend(Variable.__iadd__))  # type: ignore[attr-defined]  # noqa: B010
     setattr(Variable, "__round__", lambda self, digits=None: operate(ops["round"], (self, digits)))  # noqa: B010
     setattr(Variable, "__iter__", _iterate)  # noqa: B010
     setattr(Variable, "__contains__", _in)  # noqa: B010

@@ -166,7 +166,7 @@ class Module:
         return self.train(False)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        current = self.__dict__.get(name)
+        current = self.__dict__.get(name) or vars(type(self)).get(name)
         if isinstance(current, Parameter) and value is not current and not isinstance(value, Parameter):
             raise TypeError(
                 f"{name} is a Parameter, and a Parameter stays a leaf; to change its value write self.{name}.data = ..., "

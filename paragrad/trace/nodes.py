@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from paragrad.trace.accumulator import Accumulator
     from paragrad.trace.cell import Cell
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Extra:
     """What few nodes have: names, identity, a call's story. Made on first use."""
 
-    __slots__ = ("after", "call", "handle", "id", "item", "name", "paths", "reads", "retained", "role", "space")
+    __slots__ = ("after", "args", "call", "handle", "id", "item", "name", "paths", "retained", "role", "space")
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -31,7 +31,7 @@ class Extra:
         self.handle: Any = None
         self.call: Any = None
         self.paths: tuple[str, ...] | None = None
-        self.reads: int = 0
+        self.args: Mapping[str, Any] | None = None
         self.item: int | str | None = None
         self.after: tuple[Node, ...] = ()
         self.retained: Accumulator | None = None

@@ -121,6 +121,7 @@ def mutation_of(name: str) -> Callable[..., Any]:
 OPERATIONS: dict[str, Operation] = {
     row.name: TABLE.add(Operation(row.name, row.fn, ("left", "right") if row in BINARY else ("value",))) for row in (*BINARY, *UNARY)
 }
+OPERATIONS["slice"] = TABLE.add(Operation("slice", _slice_of, ("value", "start", "stop", "step")))
 OPERATIONS["pow3"] = TABLE.add(Operation("pow3", pow, ("base", "exponent", "modulus")))
 OPERATIONS["round"] = TABLE.add(Operation("round", round, ("value", "digits")))
 OPERATIONS["getattr"] = TABLE.add(Operation("getattr", getattr, ("value", "field")))

@@ -33,13 +33,13 @@ def pull_plain(sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None
         operands = (node.a, node.b) if cls is Record2 else (node.a,) if cls is Record1 else node.args
         if rules is PASS:
             parts = (g,) * len(operands)
-        elif cls is Record2 and rules.__class__ is tuple:
+        elif cls is Record2 and rules.__class__ is tuple and node.extra is None:
             a, b = operands
             left, right = rules
             x = a.value if a.__class__ in NODES else a
             y = b.value if b.__class__ in NODES else b
             parts = (left(g, node.value, x, y) if a.__class__ in REQUIRING else None, right(g, node.value, x, y) if b.__class__ in REQUIRING else None)
-        elif rules.__class__ is tuple and len(rules) == len(operands):
+        elif rules.__class__ is tuple and len(rules) == len(operands) and node.extra is None:
             parts = _per_edge(rules, g, node.value, operands)
         else:
             parts = sweep.gradients(propagator, node, g)

@@ -15,7 +15,7 @@ from paragrad import registry
 from paragrad.trace.nodes import FLOWING, REQUIRING, Node
 from paragrad.trace.operation import PASS, STOP
 from paragrad.trace.plain import pull_plain
-from paragrad.trace.pullback import whole_rule
+from paragrad.trace.pullback import nested_rules, whole_rule
 from paragrad.trace.structure import is_wanted
 from paragrad.trace.variable import wrap
 from paragrad.trace.views import RecordView, operand_values
@@ -75,6 +75,8 @@ class Sweep:
         if rules is PASS:
             return [g if want else None for want in wanted]
         out = wrap(node) if self.create_graph else node.value
+        if isinstance(rules, tuple) and node.extra is not None and node.extra.args is not None:
+            return nested_rules(rules, g, out, node)
         if isinstance(rules, tuple):
             values = operand_values(node, self.create_graph)
             padded = rules + (STOP,) * (len(values) - len(rules))

@@ -19,10 +19,22 @@ def whole_rule(rule: Any, propagator: Any, g: Any, out: Any, node: Any, create_g
     arguments = _arguments(node, create_graph)
     answer = rule(propagator.outward(g), out, *arguments.values())
     by_name = _named(answer, list(arguments), node)
+    return [propagator.inward(part, g) for part in _by_path(by_name, node)]
+
+
+def nested_rules(rules: Sequence[Any], g: Any, out: Any, node: Any) -> Sequence[Any]:
+    """Rules per argument of an operator whose arguments hold Variables inside containers."""
+    arguments = node.extra.args
+    values = list(arguments.values())
+    return _by_path({name: rule(g, out, *values) for name, rule in zip(arguments, rules, strict=False)}, node)
+
+
+def _by_path(by_name: Mapping[str, Any], node: Any) -> list[Any]:
+    """The part of each operand, in edge order."""
     gradients = []
     for path in edge_names(node):
         name, steps = _split(path)
-        gradients.append(propagator.inward(_inside(by_name.get(name), steps), g))
+        gradients.append(_inside(by_name.get(name), steps))
     return gradients
 
 

@@ -99,10 +99,12 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
     plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
     named = {key: edges.plain(x, key) for key, x in kwargs.items()}
     value = settle(op.fn(*plain, **named), plain[0])
-    flat = not kwargs and all(isinstance(x, Variable) or not isinstance(x, (list, tuple, dict)) for x in args)
-    if flat:
-        return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else x for x in args]))
-    return wrap(make(state, value, op, edges.nodes, edges.paths))
+    if not kwargs and len(edges.nodes) == sum(isinstance(x, Variable) for x in args):
+        return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else freeze(x) for x in args]))
+    node = make(state, value, op, edges.nodes, edges.paths)
+    if node.op is not None:
+        extra_of(node).args = MappingProxyType({**dict(zip(names, map(freeze, plain), strict=True)), **{k: freeze(x) for k, x in named.items()}})
+    return wrap(node)
 
 
 def component(
