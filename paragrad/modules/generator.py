@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar, cast, overload
 
 from paragrad import registry
 from paragrad.errors import ExecutionError, ModelError, UsageError
@@ -33,7 +33,10 @@ from paragrad.trace.variable import Variable, wrap
 REQUEST_FIELDS = frozenset(f.name for f in fields(Request)) - {"messages", "tools", "schema", "extra"}
 
 
-class Generator(Module):
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Generator(Module, Generic[R_co]):
     """Asks a model and checks its answer.
 
     Args:
@@ -54,6 +57,16 @@ class Generator(Module):
     instruction: Any
     demos: Any
 
+    @overload
+    def __init__(
+        self: Generator[str], instruction: Any, *, inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, instruction: Any, *, output: type[R_co], inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any
+    ) -> None: ...
+    @overload
+    def __init__(self, instruction: Any, *, output: Any, inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any) -> None: ...
     def __init__(
         self,
         instruction: Any,
@@ -81,7 +94,7 @@ class Generator(Module):
             raise UsageError("tools on a Generator need pg.Agent, which this version does not have yet")
         self.named_parameters()
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> R_co:
         """Ask the model. Inputs by name, or in the order of ``inputs``.
 
         Returns:
@@ -115,7 +128,7 @@ class Generator(Module):
         out = self._record(failure if failure is not None else value, edges, call)
         if failure is not None:
             raise ExecutionError(f"{self.component}: {failure.message}", out)
-        return out
+        return cast(R_co, out)
 
     @property
     def component(self) -> str:

@@ -6,15 +6,18 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from paragrad.errors import UsageError
 from paragrad.modules.generator import Generator
 from paragrad.modules.outputs import return_type
 from paragrad.trace.binding import Binder
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class Prompt(Generator):
+
+class Prompt(Generator[R], Generic[P, R]):
     """A Generator made from a function: its docstring is the trainable instruction, its parameters are the inputs,
     its return annotation is the checked output.
 
@@ -22,7 +25,13 @@ class Prompt(Generator):
         UsageError: the function has no docstring.
     """
 
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+    if TYPE_CHECKING:
+
+        def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            """Ask the model, with the function's own arguments."""
+            raise NotImplementedError
+
+    def __init__(self, function: Callable[P, R], **options: Any) -> None:
         text = inspect.getdoc(function)
         if not text:
             raise UsageError(f"{function.__name__} has no docstring, so there is no instruction to train; write one")
@@ -34,9 +43,10 @@ class Prompt(Generator):
         return self._binder(args, kwargs)
 
 
+@overload
+def prompt(function: Callable[P, R], /) -> Prompt[P, R]: ...
+@overload
 def prompt(
-    function: Callable[..., Any] | None = None,
-    /,
     *,
     demos: int = 0,
     model: Any = None,
@@ -44,7 +54,8 @@ def prompt(
     template: str | Path | None = None,
     trainable: bool = True,
     **request: Any,
-) -> Any:
+) -> Callable[[Callable[P, R]], Prompt[P, R]]: ...
+def prompt(function: Any = None, /, **options: Any) -> Any:
     """Make a program of a function: ``@pg.prompt`` or ``@pg.prompt(demos=4)``.
 
     Args:
@@ -54,5 +65,4 @@ def prompt(
         trainable: False for a fixed prompt.
         **request: temperature, max_tokens, ... for every request.
     """
-    make: Callable[..., Prompt] = partial(Prompt, demos=demos, model=model, tools=tools, template=template, trainable=trainable, **request)
-    return make if function is None else make(function)
+    return partial(Prompt, **options) if function is None else Prompt(function, **options)
