@@ -48,7 +48,7 @@ _NAMES = {
     "fit": "runs",
     "format": "modules",
     "hooks": "trace",
-    "load": "modules",
+    "load": "runs",
     "model": "trace",
     "no_grad": "trace",
     "node": "trace",
@@ -124,7 +124,6 @@ if TYPE_CHECKING:
     from paragrad.guides import AutoGuide as AutoGuide
     from paragrad.guides import metrics as metrics
     from paragrad.llm import Budget as Budget
-    from paragrad.modules import load as load
     from paragrad.modules.generator import Generator as Generator
     from paragrad.modules.prompt import prompt as prompt
     from paragrad.modules.structured import variable as variable
@@ -138,6 +137,7 @@ if TYPE_CHECKING:
     from paragrad.runs import Task as Task
     from paragrad.runs import evaluate as evaluate
     from paragrad.runs import fit as fit
+    from paragrad.runs import load as load
     from paragrad.spaces import Choice as Choice
     from paragrad.spaces import Code as Code
     from paragrad.spaces import Demos as Demos

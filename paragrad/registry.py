@@ -22,10 +22,12 @@ class Registry:
         kind: what the names name, in the singular ("optimizer"); used in messages.
         builtin: name to ``"module:attribute"``, sorted by name.
         relatives: names of other libraries to ours, for helpful errors.
+        group: entry point group of plug-ins; default ``paragrad.<kind>s``.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str], relatives: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: str, builtin: Mapping[str, str], relatives: Mapping[str, str] | None = None, *, group: str | None = None) -> None:
         self.kind = kind
+        self.group = group or f"paragrad.{kind}s"
         self.builtin = dict(builtin)
         self.relatives = dict(relatives or {})
         self._found: dict[str, Any] = {}
@@ -68,11 +70,11 @@ class Registry:
     def _entry_points(self) -> dict[str, str]:
         from importlib.metadata import entry_points
 
-        return {point.name: point.value for point in entry_points(group=f"paragrad.{self.kind}s")}
+        return {point.name: point.value for point in entry_points(group=self.group)}
 
     def _unknown(self, name: str) -> str:
         relative = self.relatives.get(name.lower())
-        if relative is not None:
+        if relative is not None and relative in self:
             return f"{name!r}: that {self.kind} is {relative!r} here"
         near = difflib.get_close_matches(name.lower(), self.names(), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.names())}"
@@ -83,6 +85,7 @@ algorithms = Registry(
     "algorithm",
     {"minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm"},
     {"gepa": "pareto", "miprov2": "pareto", "beamsearch": "beam", "ucbsearch": "ucb", "basicsearch": "basic"},
+    group="paragrad.trainers",
 )
 facets = Registry("facet", {  # parts that lower floors find by name
     "bind": "paragrad.modules.bound:bind",

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from paragrad import __version__
 from paragrad.cli.common import GLOBAL, Shell, take_common
 from paragrad.cli.failures import code_of, report
 
@@ -99,7 +100,7 @@ def _flush() -> None:
 
 
 @click.group(cls=App, params=GLOBAL(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, no_args_is_help=True)
-@click.version_option(package_name="paragrad", message="paragrad %(version)s")
+@click.version_option(__version__, message="paragrad %(version)s")
 @click.pass_context
 def app(ctx: click.Context, **common: Any) -> None:
     """Gradients for paragraphs and parameters: train prompts, examples, choices and numbers on your data.

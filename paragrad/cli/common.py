@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from paragrad.errors import UsageError
-from paragrad.runs.lines import Line
-from paragrad.runs.progress import Plain, Screen, screen_for
+
+if TYPE_CHECKING:
+    from paragrad.runs.lines import Line
+    from paragrad.runs.progress import Screen
 
 COMMON = ("json", "quiet", "home", "env_file", "debug")
 
@@ -78,6 +80,8 @@ class Shell:
     @cached_property
     def screen(self) -> Screen:
         """Standard output."""
+        from paragrad.runs.progress import screen_for
+
         return screen_for(sys.stdout)
 
     @property
@@ -108,6 +112,8 @@ class Shell:
         if self.quiet:
             return None
         if self.json:
+            from paragrad.runs.progress import screen_for
+
             return screen_for(sys.stderr) if sys.stderr.isatty() else None
         return self.screen
 
@@ -125,6 +131,8 @@ class Shell:
 
     def trouble(self, lines: Sequence[Line]) -> None:
         """Words on standard error."""
+        from paragrad.runs.progress import Plain, screen_for
+
         screen = screen_for(sys.stderr)
         if isinstance(screen, Plain):
             screen.width = 10_000

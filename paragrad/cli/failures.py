@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import traceback
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from paragrad.cli.common import Shell
 from paragrad.errors import AuthenticationFailed, NotConnected, ParagradError, UsageError
-from paragrad.runs.figures import safe
-from paragrad.runs.lines import Line, line
+
+if TYPE_CHECKING:
+    from paragrad.runs.lines import Line
 
 FAILED, USAGE, CONDITION, INTERRUPTED = 1, 2, 3, 130
 
@@ -40,11 +42,21 @@ def report(error: BaseException, shell: Shell) -> None:
         return
     if isinstance(error, BrokenPipeError):
         return
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     text = message_of(error, shell)
     if shell.debug and isinstance(error, Exception):
         click.echo(safe("".join(traceback.format_exception(error))), err=True)
     shell.trouble(_lines(text, interrupted=code_of(error) == INTERRUPTED))
     shell.give({"error": text, "type": type(error).__name__, "exit": code_of(error)})
+
+
+def safe(text: Any) -> str:
+    """See :func:`paragrad.runs.figures.safe`; imported when there is something to say."""
+    from paragrad.runs.figures import safe as made_safe
+
+    return made_safe(text)
 
 
 def message_of(error: BaseException, shell: Shell) -> str:
@@ -77,6 +89,8 @@ def _of_system(error: OSError) -> str:
 
 
 def _lines(text: str, *, interrupted: bool) -> list[Line]:
+    from paragrad.runs.lines import line
+
     first, *rest = text.split("\n")
     head = ("", "") if interrupted else ("error: ", "bad")
     return [line(head, first, indent=2), *(line(row, indent=4) for row in rest)]

@@ -7,8 +7,11 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    import signal
+
     from paragrad.cli.app import app
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as cleanly as Ctrl-C
     app.main()
     raise SystemExit(0)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from paragrad import registry
 from paragrad.errors import DataError, UsageError
-from paragrad.modules.generator import Generator
+from paragrad.modules.describing import described, rebuilt
 from paragrad.trace.module import Module
 from paragrad.trace.parameter import Parameter
 
@@ -29,7 +31,7 @@ def save(program: Module, path: Any) -> None:
     named = program.named_parameters()
     entries: dict[str, Any] = {}
     for where, parameter in named.items():
-        name, data = _file_of(where, parameter, set(e["file"] for e in entries.values()))
+        name, data = _file_of(where, parameter, {MANIFEST, *(entry["file"].casefold() for entry in entries.values())})
         _write(folder / name, data)
         entries[where] = {
             "id": parameter.id,
@@ -39,7 +41,7 @@ def save(program: Module, path: Any) -> None:
             "role": parameter._meta.role,
             "requires_grad": parameter.requires_grad,
         }
-    manifest = {"format": FORMAT, "program": _described(program), "parameters": entries}
+    manifest = {"format": FORMAT, "program": described(program), "parameters": entries}
     _write(folder / MANIFEST, (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode())
 
 
@@ -84,36 +86,56 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def value_in(folder: Path, entry: Mapping[str, Any]) -> Any:
     """The value one file holds, read by its space; the file must lie in the folder."""
-    file = (folder / str(entry["file"])).resolve()
-    if folder.resolve() not in file.parents:
-        raise DataError(f"the manifest in {folder} points outside its folder, to {entry['file']!r}; it was changed by someone")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    file, data = _data_of(folder, entry)
     space = space_of(entry)
     if space is None:
         return None
+    if space.kind == "tensor" and hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise DataError(f"{file} is not what was saved: its digest differs from the manifest's. Save the program again")
     try:
         if space.kind in ("text", "code"):
             text = data.decode("utf-8")
-            return space.check(text if hashlib.sha256(data).hexdigest() == entry["sha256"] else text.rstrip("\n"))
+            return space.check(text if hashlib.sha256(data).hexdigest() == entry.get("sha256") else text.rstrip("\n"))
         return _from_lines(space, data) if space.kind == "demos" else space.decode(data)
     except (TypeError, ValueError) as error:
         raise DataError(f"{file} does not hold a {space.kind}: {error}") from error
 
 
-def space_of(entry: Mapping[str, Any]) -> Any:
-    """The space a manifest entry describes."""
-    spec = entry.get("space")
-    return registry.spaces.get(spec["kind"]).from_spec(spec) if spec else None
+def _data_of(folder: Path, entry: Any) -> tuple[Path, bytes]:
+    """The file an entry names, which must be a plain file in the folder, and its bytes."""
+    name = entry.get("file") if isinstance(entry, Mapping) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise DataError(f"the manifest in {folder} has an entry without a file: {str(entry)[:80]}")
+    file = (folder / name).resolve()
+    if folder.resolve() not in file.parents:
+        raise DataError(f"the manifest in {folder} points outside its folder, to {name[:80]!r}; it was changed by someone")
+    try:
+        if not file.is_file():
+            raise DataError(f"{file} is missing, or no plain file")
+        return file, file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def space_of(entry: Any) -> Any:
+    """The space a manifest entry describes.
+
+    Raises:
+        DataError: it describes none.
+    """
+    spec = entry.get("space") if isinstance(entry, Mapping) else None
+    if spec is None:
+        return None
+    try:
+        return registry.spaces.get(spec["kind"]).from_spec(spec)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, re.error) as error:
+        raise DataError(f"a manifest entry describes no space: {str(spec)[:120]} ({error})") from error
 
 
 def _file_of(where: str, parameter: Parameter[Any], taken: set[str]) -> tuple[str, bytes]:
     kind = parameter.kind
     suffix = {"text": ".md", "code": ".py", "demos": ".jsonl", "tensor": ".bin"}.get(kind, ".json")
-    short = where.rpartition(".")[2]
-    name = short + suffix if short + suffix not in taken else where.replace("/", "_") + suffix
+    name = next(name for name in _names(where, suffix) if name.casefold() not in taken)
     value = parameter.value
     if kind in ("text", "code"):
         return name, str(value).encode()
@@ -121,6 +143,13 @@ def _file_of(where: str, parameter: Parameter[Any], taken: set[str]) -> tuple[st
         lines = [json.dumps({"inputs": dict(d.inputs), "output": d.output}, ensure_ascii=False) for d in value]
         return name, "".join(line + "\n" for line in lines).encode()
     return name, parameter.space.encode(value) if parameter.space is not None else b"null"
+
+
+def _names(where: str, suffix: str) -> Iterator[str]:
+    """File names for a path in a program, the nicest first; letters, digits, "-" and "_" only."""
+    safe = re.sub(r"[^\w-]+", "_", where.rpartition(".")[2]) or "_", re.sub(r"[^\w-]+", "_", where)
+    yield from (name + suffix for name in safe)
+    yield from (f"{safe[1]}_{number}{suffix}" for number in itertools.count(2))
 
 
 def _from_lines(space: Any, data: bytes) -> Any:
@@ -140,20 +169,6 @@ def _write(file: Path, data: bytes) -> None:
         raise DataError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def _described(program: Module) -> dict[str, Any]:
-    """Enough to rebuild a program that is one Generator; other programs need their own class to load."""
-    if not isinstance(program, Generator):
-        return {"class": type(program).__qualname__}
-    options = list(program.output.options) if program.output.options is not None else None
-    return {
-        "class": "Generator",
-        "inputs": list(program.inputs or ()),
-        "options": options,
-        "template": program.template,
-        "request": program.request,
-    }
-
-
 def load_program(address: Any) -> Module:
     """A program from a saved folder: ``pg.load("tuned/")``.
 
@@ -162,21 +177,5 @@ def load_program(address: Any) -> Module:
     """
     folder = Path(address)
     manifest = read_manifest(folder)
-    described = manifest.get("program", {})
-    if described.get("class") != "Generator":
-        raise DataError(f"{folder} holds a {described.get('class')!r}; make that program and call program.load({str(folder)!r})")
-    from typing import Literal
-
-    options = described.get("options")
-    output: Any = Literal[tuple(options)] if options else str
-    values = {where: value_in(folder, entry) for where, entry in manifest["parameters"].items()}
-    demos_entry = manifest["parameters"].get("demos")
-    demos: Any = Parameter(values["demos"], space=space_of(demos_entry)) if demos_entry else 0
-    return Generator(
-        Parameter(values["instruction"], space=space_of(manifest["parameters"]["instruction"])),
-        output=output,
-        inputs=described.get("inputs") or None,
-        demos=demos,
-        template=described.get("template"),
-        **(described.get("request") or {}),
-    )
+    values = {where: (value_in(folder, entry), space_of(entry)) for where, entry in manifest["parameters"].items()}
+    return rebuilt(manifest.get("program"), values, str(folder))

@@ -92,7 +92,6 @@ class Generator(Module, Generic[R_co]):
             raise UsageError(f"the template {self.template[:60]!r} has no {{instruction}}, so the trained text would not be used; add it")
         if tools:
             raise UsageError("tools on a Generator need pg.Agent, which this version does not have yet")
-        self.named_parameters()
 
     def forward(self, *args: Any, **kwargs: Any) -> R_co:
         """Ask the model. Inputs by name, or in the order of ``inputs``.
@@ -133,10 +132,9 @@ class Generator(Module, Generic[R_co]):
     @property
     def component(self) -> str:
         """Its place in the program: "answer" for ``program.answer``; its name or class otherwise."""
-        path = self.instruction._meta.path if isinstance(self.instruction, Parameter) else None
-        if path is not None and "." in path:
-            return str(path.rpartition(".")[0])
-        return self.instruction.id.removesuffix(".instruction") if isinstance(self.instruction, Parameter) else "generator"
+        own = [part for part in (self.instruction, self.demos) if isinstance(part, Parameter)]
+        place = next((str(p._meta.path).rpartition(".")[0] for p in own if p._meta.path and "." in p._meta.path), "")
+        return place or next((p.id.rpartition(".")[0] for p in own if "." in p.id), "generator")
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self.inputs or ()):

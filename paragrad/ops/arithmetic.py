@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from paragrad.ops.containers import folded, head, tail
-from paragrad.ops.shapes import raw, transposed, unbroadcast
+from paragrad.ops.containers import head, tail
+from paragrad.ops.shapes import folded, raw, transposed, unbroadcast
 from paragrad.trace.operation import STOP, TABLE, Operation
 from paragrad.trace.record import operate
 from paragrad.trace.values import is_numeric
@@ -64,7 +64,7 @@ def _mul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g * b
     if _is_list(a) or _is_list(b):
-        return folded(g, a) if _is_list(a) else None
+        return folded(g, len(raw(a))) if _is_list(a) else None
     return unbroadcast(g * b, a)
 
 
@@ -72,7 +72,7 @@ def _mul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g * a
     if _is_list(a) or _is_list(b):
-        return folded(g, b) if _is_list(b) else None
+        return folded(g, len(raw(b))) if _is_list(b) else None
     return unbroadcast(g * a, b)
 
 

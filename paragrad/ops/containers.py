@@ -28,12 +28,6 @@ def tail(g: Any, left: Any) -> Any:
     return g[len(raw(left)) :]
 
 
-def folded(g: Any, items: Any) -> Any:
-    """The gradient of a list that was repeated: the sum over its repetitions."""
-    count, given = len(raw(items)), raw(g)
-    return [sum((given[i] for i in range(k + count, len(given), count)), given[k]) for k in range(count)] if given else [0.0] * count
-
-
 TABLE.attach(
     "numeric",
     {

@@ -68,6 +68,12 @@ def _scatter(g: Any, container: Any, key: Any) -> Any:
     return spread
 
 
+def _folded(g: Any, count: int) -> Any:
+    """A list that is a repetition of ``count`` elements, summed over the repetitions."""
+    return [sum(g[i] for i in range(k, len(g), count)) if k < len(g) else 0.0 for k in range(count)]
+
+
+folded = recorded("folded", _folded, ("value", "count"))
 sum_to = recorded("sum_to", _sum_to, ("value", "shape"))
 broadcast = recorded("broadcast", _broadcast, ("value", "shape"))
 transposed = recorded("transposed", _transposed, ("value",))
@@ -89,6 +95,10 @@ def _gathered(g: Any, out: Any, value: Any, shape: Any) -> Any:
     return unbroadcast(g, value)
 
 
+def _repeated(g: Any, out: Any, value: Any, count: Any) -> Any:
+    return g * (len(raw(value)) // max(1, raw(count)))
+
+
 def _back(g: Any, out: Any, value: Any) -> Any:
     return transposed(g)
 
@@ -102,6 +112,7 @@ TABLE.attach(
     {
         "added": (PASS, PASS),
         "broadcast": (_gathered, STOP),
+        "folded": (_repeated, STOP),
         "scatter": (_picked, STOP, STOP),
         "sum_to": (_spread, STOP),
         "transposed": (_back,),

@@ -8,6 +8,7 @@ text-parameter document.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -32,9 +33,7 @@ class BootstrapFewShot(Transform):
     kinds = frozenset({"demos"})
     needs = frozenset({"episodes", "teacher"})
 
-    def __init__(
-        self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, per_step: int = 2, model: Any = None
-    ) -> None:
+    def __init__(self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, per_step: int = 2, model: Any = None) -> None:
         super().__init__(parameters, model=model)
         self.raw_shots = raw_shots
         self.threshold = threshold
@@ -122,7 +121,7 @@ def _of_component(runs: dict[str, dict[str, Any]], component: str) -> dict[str, 
 
 def _weighted(items: Sequence[Any], weights: Sequence[float], count: int, random: Random) -> list[Any]:
     """``count`` items without replacement, by weight (Efraimidis and Spirakis, 2006)."""
-    keyed = [(random.random() ** (1.0 / weight), i) for i, weight in enumerate(weights)]
+    keyed = [(math.log(random.random() or 5e-324) / weight, i) for i, weight in enumerate(weights)]
     best = sorted(keyed, reverse=True)[:count]
     return [items[i] for _, i in sorted(best, key=lambda pair: pair[0], reverse=True)]
 

@@ -56,7 +56,8 @@ class EditSearch(Transform):
         """The ``n`` most promising edits of the base, one edit per candidate."""
         base = _fingerprint(evidence)
         seen = set(state["seen"]) if state["base"] == base else set()
-        edits = [e for p in evidence.parameters.values() if p.trainable for e in self._edits(p, evidence.random) if _mark(e) not in seen]
+        own = [p for p in evidence.parameters.values() if p.trainable and p.kind in self.kinds]
+        edits = [e for p in own for e in self._edits(p, evidence.random) if _mark(e) not in seen]
         chosen = _spread(edits, lambda e: _worth(e, state["tries"]), n, evidence.random)
         candidates = [evidence.candidate({e.id: e.value}, origin=f"{_short(e.id)} {e.words}") for e in chosen]
         tried = [*seen, *map(_mark, chosen)]

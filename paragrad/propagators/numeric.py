@@ -31,7 +31,7 @@ def ones(value: Any) -> Any:
         return 1.0
     if isinstance(value, (list, tuple)) and len(value) == 1:
         inner = ones(value[0])
-        return None if inner is None else type(value)([inner])
+        return None if inner is None else [inner]
     return value * 0 + 1.0 if is_numeric(value) and getattr(value, "size", None) == 1 else None
 
 

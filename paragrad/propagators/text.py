@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paragrad.propagators.base import Base, join
+from paragrad.propagators.base import Base
 from paragrad.protocols.gradient import Feedback, Tag
 from paragrad.trace.accumulator import Contribution
 from paragrad.trace.operators import OPERATIONS
@@ -47,7 +47,7 @@ class Text(Base):
     def __init__(self, critic: Critic | None = None) -> None:
         self.critic = critic
         if critic is None:
-            self.local = join
+            self.local = united
         else:
             self.default = None
 
@@ -89,7 +89,7 @@ class Text(Base):
         """All segments, each once, in edge order."""
         merged = gradients[0]
         for gradient in gradients[1:]:
-            merged = join(merged, gradient)
+            merged = united(merged, gradient)
         return merged
 
     def outward(self, gradient: Words) -> Any:
@@ -116,6 +116,19 @@ class Text(Base):
         for item, segments in by_item.items():
             value = self.outward(tuple(segments))
             accumulator.texts.append(Contribution(item, value, Tag(item, tag.operation, tag.argument), stale))
+
+
+def united(a: Words, b: Words) -> Words:
+    """Two ropes as one. Words that were already said of an item are not said again, so a ladder of k diamonds stays O(k)."""
+    if a is b:
+        return a
+    known = {_said(segment) for segment in a}
+    fresh = tuple(segment for segment in b if _said(segment) not in known)
+    return a + fresh if fresh else a
+
+
+def _said(segment: Segment) -> tuple[Any, Any]:
+    return segment.item, segment.value if isinstance(segment.value, str) else id(segment.value)
 
 
 def is_text(value: Any) -> bool:

@@ -30,7 +30,7 @@ class Counter(Module):
 
     def __init__(self) -> None:
         self.style = Parameter("sentence", "the style of the answer", name="answer.style", space=Choice(list(STYLES)))
-        self.answer = Generator("Answer the question.", inputs=["question", "style"], demos=3, template="{instruction} {style}", max_tokens=120)
+        self.answer = Generator("Answer the question.", inputs=["question", "style"], demos=3, template="{instruction} {style}", name="answer", max_tokens=120)
 
     def forward(self, question: str) -> Any:
         """The model's whole reply; the metric reads its last line."""

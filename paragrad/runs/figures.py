@@ -95,12 +95,20 @@ def safe(text: Any) -> str:
     return visible(redact(str(text)))
 
 
-def one_line(value: Any, limit: int = 80) -> str:
-    """A value on one line of at most ``limit`` columns; line breaks are shown as ``⏎``."""
+def one_line(value: Any, limit: int = 80, *, middle: bool = False) -> str:
+    """A value on one line of at most ``limit`` columns; line breaks are shown as ``⏎``.
+
+    Args:
+        middle: leave out the middle instead of the end, where both ends matter (questions, answers).
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    if len(text) > 4 * limit:
-        text = text[: 4 * limit] + "…"
-    return clip(" ".join(safe(" ⏎ ".join(part for part in text.strip().splitlines() if part.strip())).split()), limit)
+    if len(text) > 8 * limit:
+        text = f"{text[: 4 * limit]} … {text[-4 * limit :]}"
+    whole = " ".join(safe(" ⏎ ".join(part for part in text.strip().splitlines() if part.strip())).split())
+    if not middle or columns(whole) <= limit:
+        return clip(whole, limit)
+    tail = clip(whole[::-1], limit // 3)[::-1].lstrip()
+    return f"{clip(whole, limit - columns(tail) - 1)} {tail}".replace("… …", "…")
 
 
 def clip(text: str, limit: int) -> str:

@@ -9,12 +9,12 @@ from paragrad import events, registry
 from paragrad.data import DataLoader
 from paragrad.errors import UsageError
 from paragrad.llm import Budget, Price, as_model
-from paragrad.runs.header import header_of
 from paragrad.runs.inputs import metric_of, model_of, parts, program_of
 from paragrad.runs.options import Options
-from paragrad.runs.plan import Plan, plan_of
+from paragrad.runs.plan import Plan, calls_per_row, plan_of
 from paragrad.runs.progress import shown
 from paragrad.trainers.base import AUTO_CALLS, AlgorithmBase
+from paragrad.trainers.baseline import refuse_small_budget
 from paragrad.trainers.result import Result
 
 
@@ -39,10 +39,7 @@ class Task:
             stack.enter_context(shown(options.progress))
             for callback in options.callbacks:
                 stack.callback(events.on("*", callback))
-            result = trainer.train()
-        if options.store is not None and result.significant:
-            registry.facets.get("publish_values")(result, options.store)
-        return result
+            return trainer.train()
 
     def trainer(self, **overrides: Any) -> AlgorithmBase:
         """The trainer, ready to run. Everything is checked here; nothing is paid for and nothing written."""
@@ -71,8 +68,9 @@ class Task:
             journal=options.journal,
             apply=options.apply,
             resume=False if options.fork else options.resume,
+            store=options.store,
         )
-        trainer.header = header_of(trainer, algorithm=algorithm.__name__)
+        refuse_small_budget(trainer, min(1, calls_per_row(module)))  # at least; more is known after the first row
         return trainer
 
 

@@ -49,7 +49,7 @@ class Line:
                 folded[-1].append((piece, style))
                 used += columns(piece)
             fresh = fresh and not word.strip()
-        return [Line(tuple(parts), self.indent) for parts in folded]
+        return [Line(_bare(parts), self.indent) for parts in folded]
 
 
 def line(*parts: str | Part, indent: int = LABEL) -> Line:
@@ -102,6 +102,14 @@ def _words(parts: Sequence[Part]) -> list[Part]:
                 start = place
         found.append((text[start:], style))
     return found
+
+
+def _bare(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Parts without blanks at the end of the line."""
+    kept = list(parts)
+    while kept and not kept[-1][0].strip():
+        kept.pop()
+    return (*kept[:-1], (kept[-1][0].rstrip(), kept[-1][1])) if kept else ()
 
 
 def _pieces(word: str, first: int, rest: int) -> list[str | None]:

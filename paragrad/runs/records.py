@@ -19,13 +19,13 @@ def record_of(result: Result) -> dict[str, Any]:
     """A result as JSON-like data: ``Result.to_json`` with the clock, the digest, every diff, and every row."""
     spaces = result.best.spaces
     diffs = {id: spaces[id].diff(result.best.before[id], result.best.values[id]) for id in result.best.changed()}
-    kinds = {id: parameter.kind for id, parameter in result.parameters.items()}
+    specs = {id: parameter.space.spec() for id, parameter in result.parameters.items()}
     whole = result.to_json() | {
         "run_id": result.run_id,
         "sha256": result.sha256,
         "spent": dict(result.spent),
         "diffs": diffs,
-        "kinds": kinds,
+        "specs": specs,
         "rows": _rows(result.test, result.rows) if result.test is not None else [],
     }
     plain: dict[str, Any] = json.loads(json.dumps(whole, default=str))

@@ -39,7 +39,7 @@ def _both(label: str, before: Record, after: Record) -> list[Line]:
     found = []
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
-        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
+        interval = f"[{100 * low:4.1f}, {100 * high:5.1f}]" if low is not None and high is not None else ""
         share = one["score"]
         shown = pad(percent(share, 1), 8, right=True)
         found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))
@@ -57,7 +57,7 @@ def _gain(gain: Record, significant: bool, record: Record) -> list[Line]:
 def example(record: Record) -> list[Line]:
     """One held-out question with the answers before and after: the first one that was fixed, else the first."""
     rows: Sequence[Record] = record.get("rows") or ()
-    if not rows or not record["parameters"]:
+    if not rows or not record.get("diffs"):
         return []
     fixed = [row for row in rows if (row["after"]["score"] or 0) > (row["before"]["score"] or 0)]
     return answers((fixed or rows)[0])
@@ -65,11 +65,15 @@ def example(record: Record) -> list[Line]:
 
 def answers(row: Record, label: str = "EXAMPLE") -> list[Line]:
     """One row with both answers."""
-    asked = " · ".join(one_line(value, 200) for value in row["inputs"].values())
-    found = [labelled(label, f'"{one_line(asked, WIDTH - LABEL - 2)}"')]
+    found = [labelled(label, f'"{asked(row["inputs"], WIDTH - LABEL - 2)}"')]
     for name in ("before", "after"):
         found.append(labelled("", f"{name:<7}", *answer(row[name]["output"], row[name]["score"], row["target"])))
     return found
+
+
+def asked(inputs: Mapping[str, Any], limit: int) -> str:
+    """A row's inputs on one line."""
+    return one_line(" · ".join(one_line(value, 2 * limit, middle=True) for value in inputs.values()), limit, middle=True)
 
 
 def answer(output: Any, score: float | None, target: Any) -> list[Part]:
@@ -77,7 +81,7 @@ def answer(output: Any, score: float | None, target: Any) -> list[Part]:
     right = score is not None and score >= 1
     mark: Part = ("  ✓", "good") if right else ("  ✗", "bad")
     wanted: list[Part] = [] if right or target is None else [(f" wanted {one_line(target, 24)}", "dim")]
-    return [(f'"{one_line(output, 60)}"', ""), mark, *wanted]
+    return [(f'"{one_line(output, 60, middle=True)}"', ""), mark, *wanted]
 
 
 def changes(record: Record) -> list[Line]:

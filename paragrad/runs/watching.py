@@ -9,7 +9,7 @@ from typing import Any
 
 from paragrad.runs.figures import bar, clock, columns, money, one_line, p_value, pad, percent, plural, safe, sparkline, tokens
 from paragrad.runs.lines import LABEL, WIDTH, Line, Part, facts, labelled, line
-from paragrad.runs.table import answer
+from paragrad.runs.table import answer, asked
 
 Event = Mapping[str, Any]
 
@@ -58,6 +58,8 @@ class Watch:
         self.most = event.get("calls")
         self.calls = self.before = event.get("done", 0)
         self.step = event.get("step", 0)
+        self.tokens = event.get("tokens", 0)
+        self.curve = list(event.get("curve") or ())
         self.started = self.now()
         limit = f"≤ {self.most:,} calls" if self.most is not None else None
         items = (safe(event["optimizer"]), limit, f"seed {event['seed']}", self.hint)
@@ -163,8 +165,7 @@ class Watch:
 
 def _question(label: str, item: Any) -> list[Line]:
     """A row's question and answer."""
-    asked = " · ".join(one_line(value, 200) for value in item.inputs.values())
     return [
-        labelled(label, f'"{one_line(asked, WIDTH - LABEL - 2)}"'),
+        labelled(label, f'"{asked(item.inputs, WIDTH - LABEL - 2)}"'),
         labelled("", "→ ", *answer(item.output, item.score, item.target)),
     ]

@@ -44,6 +44,11 @@ class StoreCell:
         entry = self.store.get_entry(self.id, commit)
         return entry.value, entry.version
 
+    def first(self) -> tuple[Any, int]:
+        """Value and version at the beginning."""
+        entry = self.store.history(self.id)[0]
+        return entry.value, entry.version
+
     def write(self, value: Any, expect: int | None = None) -> int:
         """Write a new version; returns it."""
         return int(self.store.set_parameter_value(self.id, value, expect))
@@ -64,7 +69,11 @@ class StoreCell:
             part = parts.setdefault(id(cell.store), Publication(cell.store, {}, {}))
             part.values[cell.id] = value  # type: ignore[index]
             part.expect[cell.id] = base  # type: ignore[index]
-        publish_all(parts.values())
+        if len(parts) == 1:  # any store can do that
+            (part,) = parts.values()
+            part.store.publish(part.values, part.expect)
+        else:
+            publish_all(parts.values())
 
 
 def open_cell(store: Any, parameter: Any, value: Any, space: Any) -> StoreCell:

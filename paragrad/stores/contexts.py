@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from paragrad.stores.releases import ReleaseView
 from paragrad.trace.cell import Cell
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.overlay import Overlay, overlaid
+from paragrad.trace.parameter import refuse_unnamed
 from paragrad.trace.state import STATE
 
 
@@ -44,13 +45,25 @@ class StoreContext(Overlay):
         bound = self.bound(parameter)
         if bound is None:
             return super().read_at(parameter, commits)
-        value, version = bound.at(commits.setdefault(bound.key, bound.commit()))
+        commit = commits.setdefault(bound.key, bound.commit())
+        try:
+            value, version = bound.at(commit)
+        except KeyError:  # its first value was written after the commit was pinned
+            value, version = bound.first()
         return self._version(parameter, value, version)
 
     def write(self, parameter: Any, value: Any) -> int:
         """A new version in the store."""
         bound = self.bound(parameter)
         return bound.write(value) if bound is not None else super().write(parameter, value)
+
+    def publish(self, changes: Sequence[tuple[Any, Any, int]]) -> None:
+        """Several writes at once: those of stores in one commit each, all or none."""
+        found = [(self.bound(parameter), parameter, value, base) for parameter, value, base in changes]
+        stored = [(cell, value, base) for cell, _, value, base in found if cell is not None]
+        if stored:
+            stored[0][0].publish(stored)
+        super().publish([(parameter, value, base) for cell, parameter, value, base in found if cell is None])
 
     def bound(self, parameter: Any) -> StoreCell | None:
         """The Parameter's cell here, made on first use."""
@@ -61,11 +74,10 @@ class StoreContext(Overlay):
         store = self.stores.get(own.key if own is not None else None, self.stores.get("default"))
         if store is None:
             return None
-        leaf = self.outer.read(parameter) if self.outer is not None else parameter._live()
+        refuse_unnamed(parameter)
+        leaf: Any = self.outer.read(parameter) if self.outer is not None else parameter._live()
         ensure(store, parameter.id, leaf.value, parameter.space)
-        made = StoreCell(store, parameter.id)
-        self._cells[parameter._cell] = (made, Cell(parameter._cell.handle))
-        return made
+        return self._cells.setdefault(parameter._cell, (StoreCell(store, parameter.id), Cell(parameter._cell.handle)))[0]
 
     def _version(self, parameter: Any, value: Any, version: int) -> Node:
         cell = self._cells[parameter._cell][1]

@@ -19,7 +19,7 @@ FOLD_PARTS = 64  # arrays kept before they are summed within their items
 class Gradients(list[Any]):
     """``v.grad``: gradients in order. With exactly one element its repr is that element's."""
 
-    count: int = 0
+    count = 0  # type: ignore[assignment]  # numeric contributions, not list.count
 
     def __repr__(self) -> str:
         return repr(self[0]) if len(self) == 1 else super().__repr__()

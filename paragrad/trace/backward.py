@@ -17,7 +17,9 @@ from paragrad.protocols.gradient import Feedback
 from paragrad.trace.delivery import deliver
 from paragrad.trace.nodes import Leaf, Node, Version
 from paragrad.trace.operation import TABLE
+from paragrad.trace.operators import OPERATIONS
 from paragrad.trace.pull import Sweep
+from paragrad.trace.record import operate
 from paragrad.trace.state import within
 from paragrad.trace.structure import free, ordered
 from paragrad.trace.values import brief, is_scalar
@@ -115,7 +117,7 @@ def _roots(outputs: list[Any], feedbacks: list[Any]) -> list[Root]:
         item = _item(node, i if len(outputs) > 1 else None)
         roots.append(Root(node, feedback, item))
         if isinstance(feedback, Feedback) and isinstance(feedback.score, Variable) and feedback.score._n.requires:
-            roots.append(Root((-feedback.score)._n, None, item))
+            roots.append(Root(operate(OPERATIONS["neg"], (feedback.score,))._n, None, item))
     return roots
 
 

@@ -38,11 +38,16 @@ class Binder:
             return dict(zip(self.names, args, strict=True))
         if self.signature is None:
             return {**{f"x{i}": x for i, x in enumerate(args)}, **kwargs}
-        if self.positional > len(args) and all(name in kwargs or name in self.defaults for name in self.names[len(args) :]):
+        if self.positional > len(args):
             bound = dict(zip(self.names, args, strict=False))
+            used = 0
             for name in self.names[len(args) :]:
-                bound[name] = kwargs[name] if name in kwargs else self.defaults[name]
-            if len(kwargs) <= len(bound) and all(name in bound for name in kwargs):
+                if name in kwargs:
+                    bound[name] = kwargs[name]
+                    used += 1
+                elif name in self.defaults:
+                    bound[name] = self.defaults[name]
+            if used == len(kwargs) and len(bound) == self.positional:
                 return bound
         arguments = self.signature.bind(*args, **kwargs)
         arguments.apply_defaults()

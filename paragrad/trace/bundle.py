@@ -12,7 +12,7 @@ from paragrad.errors import UsageError
 from paragrad.trace.binding import Binder
 from paragrad.trace.operation import Operation, Rule
 from paragrad.trace.parameter import Parameter
-from paragrad.trace.tracing import Tracing, run, run_async
+from paragrad.trace.tracing import Tracing, quick, run, run_async
 from paragrad.trace.values import thaw
 from paragrad.trace.variable import Variable
 
@@ -65,6 +65,8 @@ class Bundle:
         self.catch = catch
         self.strict = strict
         self.binder = Binder(plain)
+        self.is_async = inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)
+        self.quick = kind == "op" and not (catch or strict or trainable or self.is_async)
         name = getattr(plain, "__qualname__", type(plain).__name__).rpartition("<locals>.")[2]
         self.op = Operation(
             name, plain, self.binder.names or None, kind=kind, description=description or inspect.getdoc(plain), effects=effects, owner=self
@@ -89,10 +91,14 @@ class Bundle:
 
     def call(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The traced call, bound to ``instance`` or free."""
+        if self.quick and instance is None and not kwargs and len(args) == self.binder.positional:
+            made = quick(self.op, args)
+            if made is not None:
+                return made
         tracing = Tracing(self.op, self.binder, args, kwargs, self.catch, self.strict, instance)
         if self.code is not None:
             tracing.edges.add("code", self.code._n)
-        if inspect.iscoroutinefunction(self.fn) or inspect.isasyncgenfunction(self.fn):
+        if self.is_async:
             return run_async(tracing, self.fn)
         return run(tracing, self.fn)
 
@@ -181,5 +187,5 @@ def op(function: Any = None, /, **options: Any) -> Any:
 
     Exceptions are not caught, and it declares no effects.
     """
-    options = {"catch": False, "effects": (), **options}
+    options = {"catch": False, "effects": (), "kind": "op", **options}
     return partial(_bundle, **options) if function is None else Bundle(function, **options)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from paragrad.trace.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,10 @@ class Views:
     metric: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+NO_VIEWS = Views()
+
+
+class Call(NamedTuple):
     """What a component was called with and what came back.
 
     Attributes:
@@ -34,11 +39,23 @@ class Call:
         component: the component's name in its program.
     """
 
-    input_args: Mapping[str, Any] = field(default_factory=dict)
+    input_args: Mapping[str, Any] = MappingProxyType({})
     raw_response: Any = None
     error: Any = None
     usage: Any = None
     started: float | None = None
     ended: float | None = None
-    views: Views = Views()
+    views: Views = NO_VIEWS
     component: str = ""
+
+
+def call_of(node: Node) -> Call | None:
+    """The story of the call that made a node. An ``@op`` keeps only its operands; its story is told from them."""
+    if node.extra is not None and node.extra.call is not None:
+        return node.extra.call  # type: ignore[no-any-return]
+    op = node.op
+    if op is None or op.kind != "op":
+        return None
+    operands = node.operands()
+    values = [x.value if isinstance(x, Node) else x for x in operands]
+    return Call(MappingProxyType(dict(zip(op.names(len(operands)), values, strict=True))), component=op.name)

@@ -7,7 +7,7 @@ edge: the enclosing call's output gets an operand ``read:<name>``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -39,12 +39,12 @@ class Reads:
         every: note constants too, not only what gradients could flow to.
     """
 
-    __slots__ = ("every", "known", "nodes", "outer", "strict", "where")
+    __slots__ = ("declared", "every", "nodes", "outer", "strict", "where")
 
-    def __init__(self, strict: bool = False, outer: Reads | None = None, every: bool = False) -> None:
+    def __init__(self, strict: bool = False, outer: Reads | None = None, every: bool = False, declared: Sequence[Node] = ()) -> None:
         self.nodes: list[Node] = []
         self.where: list[str] = []
-        self.known: dict[int, Node] = {}
+        self.declared = declared
         self.strict = strict
         self.outer = outer
         self.every = every
@@ -55,24 +55,29 @@ class Reads:
         Raises:
             RuntimeError: the call is strict and did not declare it.
         """
-        if id(node) in self.known or not (node.requires or isinstance(node, Version) or (self.every and node.extra is not None)):
+        if not (node.requires or isinstance(node, Version) or (self.every and node.extra is not None)):
+            return
+        if _among(node, self.declared) or _among(node, self.nodes):
             return
         place = _caller()
         if self.strict:
             raise RuntimeError(f"{label_of(node)} was read at {place} but is not an argument of this strict bundle; pass it as an argument")
-        self.known[id(node)] = node
         self.nodes.append(node)
         self.where.append(place)
         self.tell(Escape(label_of(node), place, node))
+
+    def declare(self, node: Node) -> None:
+        """A value made inside the call is no escape."""
+        self.declared = (*self.declared, node)
 
     def tell(self, escape: Escape) -> None:
         """Pass an escape on to whoever watches from outside."""
         if self.outer is not None:
             self.outer.tell(escape)
 
-    def declare(self, nodes: Iterable[Node]) -> None:
-        """Arguments, and values made inside, are no escapes."""
-        self.known.update({id(node): node for node in nodes})
+
+def _among(node: Node, nodes: Sequence[Node]) -> bool:
+    return any(other is node for other in nodes)
 
 
 class Watch(Reads):

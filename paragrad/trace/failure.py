@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from paragrad.errors import BudgetExceeded, Diverged, ExecutionError, LostContext, MetricError, Outage
+from paragrad.errors import BudgetExceeded, Diverged, ExecutionError, JournalError, LostContext, MetricError, Outage, StoreError
 
-PASSING = (Outage, LostContext, BudgetExceeded, Diverged, MetricError, ConnectionError, TimeoutError)
+PASSING = (Outage, LostContext, BudgetExceeded, Diverged, JournalError, MetricError, StoreError, ConnectionError, TimeoutError)
 """Errors of the world or of the run: never a program's output."""
 
 

@@ -199,6 +199,14 @@ def _array(self: Any, dtype: Any = None, copy: Any = None) -> Any:
     return import_module("numpy").asarray(thaw(value), dtype=dtype)
 
 
+def _ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """An array function: traced when it is an operator, else on plain values (an escape)."""
+    name = operators.UFUNCS.get(ufunc.__name__)
+    if name is not None and method == "__call__" and not kwargs:
+        return operate(operators.OPERATIONS[name], inputs)
+    return getattr(ufunc, method)(*[_array(x) if isinstance(x, Variable) else x for x in inputs], **kwargs)
+
+
 def _index(self: Any) -> int:
     return _plain(self).__index__()  # type: ignore[no-any-return]
 
@@ -232,17 +240,17 @@ def install() -> None:
         setattr(Variable, name, _mutator(ops[name], name))
     for name, op in operators.INPLACE.items():
         setattr(Variable, name, _inplace(ops[op]))
-    setattr(Variable, "__getitem__", _item(Variable.__getitem__))  # type: ignore[attr-defined]  # noqa: B010
-    setattr(Variable, "__pow__", _power(Variable.__pow__))  # type: ignore[attr-defined]  # noqa: B010
-    setattr(Variable, "__iadd__", _extend(Variable.__iadd__))  # type: ignore[attr-defined]  # noqa: B010
+    for name, refined in (("__getitem__", _item), ("__pow__", _power), ("__iadd__", _extend)):
+        setattr(Variable, name, refined(vars(Variable)[name]))
     setattr(Variable, "__round__", lambda self, digits=None: operate(ops["round"], (self, digits)))  # noqa: B010
     setattr(Variable, "__iter__", _iterate)  # noqa: B010
     setattr(Variable, "__contains__", _in)  # noqa: B010
     setattr(Variable, "__array__", _array)  # noqa: B010
+    setattr(Variable, "__array_ufunc__", _ufunc)  # noqa: B010
     setattr(Variable, "__index__", _index)  # noqa: B010
     setattr(Variable, "__getattr__", _getattr)  # noqa: B010
-    for name, convert in (("__bool__", bool), ("__len__", len), ("__int__", int), ("__float__", float), ("__complex__", complex), ("__str__", str), ("__format__", format)):
-        setattr(Variable, name, _escape(convert))
+    for convert in (bool, len, int, float, complex, str, format):
+        setattr(Variable, f"__{convert.__name__}__", _escape(convert))
 
 
 install()

@@ -89,7 +89,8 @@ class Module:
         """Path to Parameter, in order of definition; gives unnamed ones their path as id."""
         found = found_parameters(self)
         for path, parameter in found.items():
-            if parameter._meta.path is None:
+            known = parameter._meta.path
+            if known is None or (parameter._bound is None and path.endswith(f".{known}")):  # the outermost program names it
                 parameter._meta.path = path
             if parameter._meta.store is not None:
                 parameter.bind_store()
@@ -166,7 +167,7 @@ class Module:
         return self.train(False)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        current = self.__dict__.get(name) or vars(type(self)).get(name)
+        current = self.__dict__.get(name, vars(type(self)).get(name))
         if isinstance(current, Parameter) and value is not current and not isinstance(value, Parameter):
             raise TypeError(
                 f"{name} is a Parameter, and a Parameter stays a leaf; to change its value write self.{name}.data = ..., "

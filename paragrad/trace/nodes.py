@@ -18,23 +18,24 @@ if TYPE_CHECKING:
     from paragrad.trace.operation import Operation
 
 
+Path = Any
+"""An argument's name, or a pair (path of the container, index or key). Shown by :func:`shown_path`."""
+
+
 class Extra:
-    """What few nodes have: names, identity, a call's story. Made on first use."""
+    """What few nodes have: names, identity, a call's story. Made on first use; only what is set costs anything."""
 
-    __slots__ = ("after", "args", "call", "handle", "id", "item", "name", "paths", "retained", "role", "space")
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.role: str | None = None
-        self.id: str | None = None
-        self.space: Any = None
-        self.handle: Any = None
-        self.call: Any = None
-        self.paths: tuple[str, ...] | None = None
-        self.args: Mapping[str, Any] | None = None
-        self.item: int | str | None = None
-        self.after: tuple[Node, ...] = ()
-        self.retained: Accumulator | None = None
+    name: str | None = None
+    role: str | None = None
+    id: str | None = None
+    space: Any = None
+    handle: Any = None
+    call: Any = None
+    paths: tuple[Path, ...] | None = None
+    args: Mapping[str, Any] | None = None
+    item: int | str | None = None
+    after: tuple[Node, ...] = ()
+    retained: Accumulator | None = None
 
     def identity(self) -> Extra:
         """What stays with a Variable when it gets a new value: name, role, id, space, handle."""
@@ -163,19 +164,31 @@ class Untrained(RecordN):
     requires = False
 
 
-FLOWING = frozenset({Record1, Record2, RecordN})
+FLOWING: frozenset[Any] = frozenset({Record1, Record2, RecordN})
 """Records through which gradients flow. (Nodes have no other classes, so a set decides faster than isinstance.)"""
-REQUIRING = FLOWING | {Leaf, Version}
-NODES = REQUIRING | {Const, FrozenVersion, Untrained}
+REQUIRING: frozenset[Any] = FLOWING | {Leaf, Version}
+NODES: frozenset[Any] = REQUIRING | {Const, FrozenVersion, Untrained}
+
+
+def shown_path(path: Path) -> str:
+    """``a[0]['k']``: the argument, then the steps inside it."""
+    steps: list[str] = []
+    while path.__class__ is tuple:
+        path, step = path
+        steps.append(f"[{step!r}]")
+    return "".join([str(path), *reversed(steps)])
+
+
+def edge_paths(node: Node) -> tuple[Path, ...]:
+    """The path of each operand, in edge order."""
+    if node.extra is not None and node.extra.paths is not None:
+        return node.extra.paths
+    return node.op.names(len(node.operands())) if node.op is not None else ()
 
 
 def edge_names(node: Node) -> tuple[str, ...]:
-    """The argument each operand came through, in edge order."""
-    extra = peek(node)
-    if extra is not None and extra.paths is not None:
-        return extra.paths
-    op = node.op
-    return op.names(len(node.operands())) if op is not None else ()
+    """The argument each operand came through, in edge order: ``a``, ``items[0]['k']``."""
+    return tuple(map(shown_path, edge_paths(node)))
 
 
 def edges(node: Node) -> Iterator[tuple[str, Node]]:

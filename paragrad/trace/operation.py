@@ -15,12 +15,12 @@ from paragrad import registry
 Rule = Callable[..., Any]
 
 
-def PASS(g: Any, *_: Any) -> Any:  # noqa: N802 - a constant rule
+def PASS(g: Any, *_: Any) -> Any:
     """The rule that hands the gradient on unchanged."""
     return g
 
 
-def STOP(*_: Any) -> None:  # noqa: N802 - a constant rule
+def STOP(*_: Any) -> None:
     """The rule that hands nothing on."""
 
 
@@ -31,7 +31,7 @@ class Operation:
         name: unique for the generated operators ("add", "str.upper"); a qualified name for the user's.
         fn: the plain function on raw values.
         argnames: names of the arguments, or None for positional ``x0, x1, ...``.
-        kind: "operator" (generated), "bundle", "model", "component" or "read".
+        kind: "operator" (generated), "op", "bundle", "model", "component" or "read".
         description: for people and models; defaults to the docstring.
         effects: declared effects, or None for undeclared.
     """

@@ -95,6 +95,14 @@ INPLACE = {
 }  # fmt: skip
 
 
+UFUNCS = {
+    "absolute": "abs", "add": "add", "divide": "truediv", "divmod": "divmod", "equal": "eq", "floor_divide": "floordiv", "greater": "gt",
+    "greater_equal": "ge", "less": "lt", "less_equal": "le", "matmul": "matmul", "multiply": "mul", "negative": "neg", "not_equal": "ne",
+    "positive": "pos", "power": "pow", "remainder": "mod", "subtract": "sub",
+}  # fmt: skip
+"""Functions of arrays that are operators of Variables: an array on the left hands over to these."""
+
+
 def method_caller(name: str) -> Callable[..., Any]:
     """A plain function that calls the method ``name``; dict views come back as lists."""
 

@@ -7,7 +7,7 @@ that is read of every Parameter, so no evaluation sees half an update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -16,7 +16,6 @@ from paragrad.errors import Conflict, UsageError
 from paragrad.trace.cell import Cell
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.state import STATE, within
-
 
 _PUBLISH = Lock()
 
@@ -83,7 +82,13 @@ class Overlay:
         return (Version if requires else FrozenVersion)(value, source.version, cell)
 
     def write(self, parameter: Any, value: Any) -> int:
-        """Change a Parameter in this context only; its gradients collected here stay."""
+        """Change a Parameter in this context only; its gradients collected here stay.
+
+        Raises:
+            UsageError: nothing is written in a teacher.
+        """
+        if not self.trainable:
+            raise UsageError(f"{parameter.id} cannot be written inside a teacher, which trains nothing; write it outside the block")
         here: Any = self.read(parameter)
         with self._lock:
             cell = here.cell
@@ -92,6 +97,17 @@ class Overlay:
             self.versions[parameter._cell] = made
             self.written[parameter._cell] = parameter
             return cell.current  # type: ignore[no-any-return]
+
+    def publish(self, changes: Sequence[tuple[Any, Any, int]]) -> None:
+        """Take several writes at once: (parameter, value, the version it was made from).
+
+        Raises:
+            Conflict: one of them was written since; none of them is taken.
+        """
+        for parameter, _, base in changes:
+            _refuse_moved(parameter, self.read(parameter).version, base)  # type: ignore[attr-defined]
+        for parameter, value, _ in changes:
+            self.write(parameter, value)
 
     def set(self, parameter: Any, value: Any) -> None:
         """Give a Parameter a value for the whole life of this overlay."""
@@ -161,30 +177,33 @@ def publish(made: Overlay) -> None:
     """
     changes = [(parameter, made.versions[cell].value, made.base[cell]) for cell, parameter in made.written.items()]
     if made.outer is not None:
-        for parameter, value, _ in changes:
-            made.outer.write(parameter, value)
+        made.outer.publish(changes)
         return
     private = [change for change in changes if change[0]._bound is None]
     bound = [change for change in changes if change[0]._bound is not None]
     with _PUBLISH:
         for parameter, _, base in private:
-            if parameter._cell.current != base:
-                raise Conflict(f"{parameter.id} is at version {parameter._cell.current}, not {base}: someone wrote it; read again and retry")
+            _refuse_moved(parameter, parameter._cell.current, base)
         if bound:
             bound[0][0]._bound.publish([(p._bound, value, base) for p, value, base in bound])
         for parameter, value, _ in private:
             parameter._set_live(value)
 
 
+def _refuse_moved(parameter: Any, version: int, base: int) -> None:
+    if version != base:
+        raise Conflict(f"{parameter.id} is at version {version}, not {base}: someone wrote it; read again and retry")
+
+
 @contextmanager
 def guarded(parameters: Iterable[Any]) -> Iterator[None]:
     """While a run trains these Parameters, reading one outside its pinned context raises ``LostContext``."""
     chosen = list(parameters)
-    leaves = [parameter._leaf for parameter in chosen]
+    before = [(parameter._leaf, parameter._lost) for parameter in chosen]
     for parameter in chosen:
         parameter._leaf, parameter._lost = None, True
     try:
         yield
     finally:
-        for parameter, leaf in zip(chosen, leaves, strict=True):
-            parameter._leaf, parameter._lost = leaf, False
+        for parameter, (leaf, lost) in zip(chosen, before, strict=True):
+            parameter._leaf, parameter._lost = parameter._leaf or leaf, lost  # a write from outside stays

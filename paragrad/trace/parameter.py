@@ -7,10 +7,8 @@ version it read, gradients go to the cell that was read, and candidates never sh
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
-from uuid import uuid4
 
 from paragrad import registry
 from paragrad.errors import LostContext, ProposalError, UsageError
@@ -19,6 +17,7 @@ from paragrad.protocols.gradient import ScoreRecord
 from paragrad.protocols.store import Entry
 from paragrad.trace.accumulator import Accumulator, by_item
 from paragrad.trace.cell import Cell
+from paragrad.trace.described import Described, Meta
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.peers import peers_of
 from paragrad.trace.state import STATE
@@ -28,31 +27,7 @@ from paragrad.trace.variable import Variable
 T = TypeVar("T")
 
 
-class Meta:
-    """What describes a Parameter and is not its value."""
-
-    __slots__ = (
-        "constraint", "history", "id", "instruction_to_critic", "instruction_to_optimizer", "layerwise_parallel", "name", "path", "peers", "role", "space",
-        "store", "variable_id",
-    )  # fmt: skip
-
-    def __init__(self, name: str | None, role: str | None, space: Any, constraint: Any, store: Any) -> None:
-        self.name = name
-        self.role = role
-        self.space = space
-        self.constraint = constraint
-        self.store = store
-        self.path: str | None = None
-        self.id: str | None = None
-        self.variable_id: str | None = None
-        self.layerwise_parallel = False
-        self.instruction_to_optimizer: str | None = None
-        self.instruction_to_critic: str | None = None
-        self.history: deque[Entry] = deque(maxlen=64)
-        self.peers: dict[int, Any] = {}
-
-
-class Parameter(Variable[T]):
+class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is never None
     """A trainable value: a prompt, demos, code, a choice, a number, a tensor.
 
     Args:
@@ -111,7 +86,7 @@ class Parameter(Variable[T]):
     # --- reading -----------------------------------------------------------------------------------
 
     @property  # type: ignore[override]
-    def _n(self) -> Node:  # type: ignore[override]
+    def _n(self) -> Node:
         over = STATE.get().overlay
         if over is None:
             leaf = self._leaf
@@ -123,7 +98,8 @@ class Parameter(Variable[T]):
     def value(self) -> T:
         """The raw value in the current context; noted as a read by the enclosing call."""
         state = STATE.get()
-        node = self._n
+        over = state.overlay
+        node = (self._leaf if over is None else over.versions.get(self._cell)) or self._n
         if state.reads is not None:
             state.reads.note(node)
         value = node.value
@@ -227,67 +203,6 @@ class Parameter(Variable[T]):
     # --- description -------------------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """Its name in stores and records: ``name=``, else the path from the program, else a private label."""
-        meta = self._meta
-        return meta.name or meta.path or meta.id or _private(meta)
-
-    @property
-    def name(self) -> str:
-        """The label; "Parameter" when none was given."""
-        return self._meta.name or self._meta.path or "Parameter"
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise ValueError(f"a Parameter's name is a non-empty str, not {name!r}")
-        self._meta.name = name.strip() if name else None
-
-    @property
-    def role(self) -> str | None:
-        """What it is for; by default its path in words."""
-        return self._role()
-
-    def _role(self) -> str | None:
-        meta = self._meta
-        return meta.role or (meta.path.replace(".", " ").replace("_", " ") if meta.path else None)
-
-    @role.setter
-    def role(self, role: str | None) -> None:
-        self._meta.role = role
-
-    @property
-    def variable_id(self) -> str:
-        """Unique and stable over versions and contexts; copies and other processes get their own."""
-        meta = self._meta
-        if meta.variable_id is None:
-            meta.variable_id = uuid4().hex
-        return meta.variable_id
-
-    @property
-    def kind(self) -> str:
-        """The kind of its space: "text", "choice", ...; "unset" before the first value."""
-        return self._meta.space.kind if self._meta.space is not None else "unset"
-
-    @property
-    def space(self) -> Any:
-        """The space of its values."""
-        return self._meta.space
-
-    def _space(self) -> Any:
-        return self._meta.space
-
-    @property
-    def constraint(self) -> Any:
-        """The rule for proposals."""
-        return self._meta.constraint
-
-    @property
-    def layerwise_parallel(self) -> bool:
-        """Whether data-parallel training leaves it alone."""
-        return self._meta.layerwise_parallel
-
-    @property
     def version(self) -> int:
         """The version read in the current context."""
         return self._n.version  # type: ignore[attr-defined,no-any-return]
@@ -341,8 +256,14 @@ class Parameter(Variable[T]):
             return f"Parameter (name={self.name}, shape={tuple(value.shape)}, dtype={dtype}, requires_grad={self._trained})"
         return f"parameter({brief(self._n.value)}, name={self.name}, role={self.role}, requires_grad={self._trained})"
 
+    def __str__(self) -> str:
+        """The value as text, noted as a read; of a Tensor its description (as its document prints)."""
+        return repr(self) if self.kind == "tensor" else str(self.value)
+
     def __reduce__(self) -> Any:
-        return (_rebuild, (self._meta.space.kind if self._meta.space else None, self._meta.space and self._meta.space.spec(), self.value, self._meta.role, self._trained, self._meta.name))
+        meta = self._meta
+        kind, spec = (meta.space.kind, meta.space.spec()) if meta.space is not None else (None, None)
+        return (_rebuild, (kind, spec, self.value, meta.role, self._trained, meta.name))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A Parameter with the same value, flags and space, and a cell of its own."""
@@ -358,11 +279,6 @@ class Parameter(Variable[T]):
 def _empty(space: Any) -> Any:
     """The value of a Parameter without data: no demos for Demos, else None."""
     return () if space is not None and space.kind == "demos" else None
-
-
-def _private(meta: Meta) -> str:
-    meta.id = f"parameter-{uuid4().hex[:8]}"
-    return meta.id
 
 
 def _rebuild(kind: str | None, spec: Any, value: Any, role: str | None, trained: bool, name: str | None) -> Parameter[Any]:

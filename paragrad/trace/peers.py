@@ -34,7 +34,8 @@ def note_peers(parameters: Iterable[Any]) -> None:
     for parameter in every:
         known = parameter._meta.peers
         for other in every:
-            if other is not parameter and id(other) not in known:
+            weak = known.get(id(other))
+            if other is not parameter and (weak is None or weak() is not other):
                 known[id(other)] = ref(other)
 
 

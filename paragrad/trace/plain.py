@@ -30,11 +30,12 @@ def pull_plain(sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None
             sweep.retain(node, propagator, g)
         rules = node.op.rules.get(kind, default)
         cls = node.__class__
-        operands = (node.a, node.b) if cls is Record2 else (node.a,) if cls is Record1 else node.args
+        operands: tuple[Any, ...] = (node.a, node.b) if cls is Record2 else (node.a,) if cls is Record1 else node.args
+        parts: Sequence[Any]
         if rules is PASS:
             parts = (g,) * len(operands)
         elif cls is Record2 and rules.__class__ is tuple and node.extra is None:
-            a, b = operands
+            a, b = node.a, node.b
             left, right = rules
             x = a.value if a.__class__ in NODES else a
             y = b.value if b.__class__ in NODES else b
@@ -56,13 +57,5 @@ def pull_plain(sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None
 
 def _per_edge(rules: tuple[Any, ...], g: Any, out: Any, operands: Sequence[Any]) -> Sequence[Any]:
     """The gradient of every operand by its own rule; constants get none."""
-    if len(operands) == 2:
-        a, b = operands
-        x = a.value if a.__class__ in NODES else a
-        y = b.value if b.__class__ in NODES else b
-        left, right = rules
-        return (left(g, out, x, y) if a.__class__ in REQUIRING else None, right(g, out, x, y) if b.__class__ in REQUIRING else None)
-    if len(operands) == 1:
-        return (rules[0](g, out, operands[0].value),)
     values = [x.value if x.__class__ in NODES else x for x in operands]
     return [rule(g, out, *values) if x.__class__ in REQUIRING else None for rule, x in zip(rules, operands, strict=True)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from paragrad.trace.nodes import edge_names, peek
-from paragrad.trace.views import operand_values
+from paragrad.trace.nodes import edge_names, edge_paths
 from paragrad.trace.values import brief
+from paragrad.trace.views import operand_values
 
 
 def whole_rule(rule: Any, propagator: Any, g: Any, out: Any, node: Any, create_graph: bool) -> Sequence[Any]:
@@ -32,16 +32,18 @@ def nested_rules(rules: Sequence[Any], g: Any, out: Any, node: Any) -> Sequence[
 def _by_path(by_name: Mapping[str, Any], node: Any) -> list[Any]:
     """The part of each operand, in edge order."""
     gradients = []
-    for path in edge_names(node):
-        name, steps = _split(path)
-        gradients.append(_inside(by_name.get(name), steps))
+    for path in edge_paths(node):
+        steps: list[Any] = []
+        while path.__class__ is tuple:
+            path, step = path
+            steps.append(step)
+        gradients.append(_inside(by_name.get(path), reversed(steps)))
     return gradients
 
 
 def _arguments(node: Any, create_graph: bool) -> dict[str, Any]:
     """Arguments by name, in the order of the signature."""
-    extra = peek(node)
-    call = extra.call if extra is not None else None
+    call = node.extra.call if node.extra is not None else None
     names = edge_names(node)
     values = operand_values(node, create_graph)
     if call is None:
@@ -64,18 +66,7 @@ def _named(answer: Any, names: list[str], node: Any) -> Mapping[str, Any]:
     )
 
 
-def _split(path: str) -> tuple[str, list[Any]]:
-    """``a[0]['k']`` as the argument and the steps inside it."""
-    name, bracket, rest = path.partition("[")
-    if not bracket:
-        return name, []
-    steps: list[Any] = []
-    for step in rest.rstrip("]").split("]["):
-        steps.append(int(step) if step.lstrip("-").isdigit() else step.strip("'\""))
-    return name, steps
-
-
-def _inside(gradient: Any, steps: list[Any]) -> Any:
+def _inside(gradient: Any, steps: Iterable[Any]) -> Any:
     """The part of an argument's gradient that belongs to one place inside it; words go everywhere."""
     for step in steps:
         if gradient is None or isinstance(gradient, str):

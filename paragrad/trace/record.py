@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from paragrad.context import current_scope
-from paragrad.trace.nodes import Const, Node, Record1, Record2, RecordN, Untrained, extra_of
+from paragrad.trace.nodes import REQUIRING, Const, Node, Path, Record1, Record2, RecordN, Untrained, extra_of
 from paragrad.trace.operation import Operation
 from paragrad.trace.state import STATE, State
-from paragrad.trace.values import freeze, settle, thaw
+from paragrad.trace.values import ATOMS, freeze, settle, thaw
 from paragrad.trace.variable import Variable, wrap
 
 
@@ -25,35 +25,40 @@ class Edges:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.paths: list[str] = []
+        self.paths: list[Path] = []
 
-    def add(self, path: str, node: Node) -> None:
+    def add(self, path: Path, node: Node) -> None:
         self.nodes.append(node)
         self.paths.append(path)
 
-    def plain(self, value: Any, path: str) -> Any:
+    def plain(self, value: Any, path: Path) -> Any:
         """``value`` with every Variable in it replaced by its plain value, each noted as an edge."""
         cls = value.__class__
+        if cls in ATOMS:
+            return value
         if isinstance(value, Variable):
             node = value._n
-            self.add(path, node)
-            return thaw(node.value)
-        if cls is list:
-            return [self.plain(x, f"{path}[{i}]") for i, x in enumerate(value)]
-        if cls is tuple:
-            return tuple([self.plain(x, f"{path}[{i}]") for i, x in enumerate(value)])
+            self.nodes.append(node)
+            self.paths.append(path)
+            return node.value if node.value.__class__ in ATOMS else thaw(node.value)
+        if cls is list or cls is tuple:
+            return cls([x if x.__class__ in ATOMS else self.plain(x, (path, i)) for i, x in enumerate(value)])
         if cls is dict:
-            return {key: self.plain(x, f"{path}[{key!r}]") for key, x in value.items()}
+            return {key: x if x.__class__ in ATOMS else self.plain(x, (path, key)) for key, x in value.items()}
         return value
 
 
-def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: Sequence[str] | None = None) -> Node:
+def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: Sequence[Path] | None = None) -> Node:
     """A record of ``op``, or a constant when nothing is recorded.
 
     Generated operators are recorded when an operand requires a gradient; the user's own operations
     always, so that their graph can be drawn.
     """
-    requires = any(isinstance(n, Node) and n.requires for n in nodes)
+    requires = False
+    for n in nodes:
+        if n.__class__ in REQUIRING:
+            requires = True
+            break
     if not state.record or (op.kind == "operator" and not requires):
         return Const(value)
     node: Any
@@ -74,21 +79,24 @@ def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: S
         extra_of(node).paths = tuple(paths)
     if op.kind != "operator":
         scope = current_scope()
-        extra_of(node).item = scope.at.item if scope is not None else None
+        if scope is not None:
+            extra_of(node).item = scope.at.item
     for hook in state.hooks:
         hook(wrap(node))
-    return node
+    return node  # type: ignore[no-any-return]
 
 
 def relay(op: Operation, operand: Node) -> Node:
     """A record of ``op`` with the value of its one operand."""
-    node: Any = Record1() if operand.requires else Untrained()
+    node: Record1 | Untrained
     if operand.requires:
+        node = Record1()
         node.a = operand
     else:
+        node = Untrained()
         node.args = (operand,)
     node.value, node.op, node.extra = operand.value, op, None
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Variable[Any]:

@@ -56,6 +56,14 @@ class State:
         return State(**{**fields, **changes})
 
 
+    def reading(self, reads: Reads) -> State:
+        """A copy with other reads; made by every traced call."""
+        made = State.__new__(State)
+        made.record, made.overlay, made.reads, made.hooks = self.record, self.overlay, reads, self.hooks
+        made.steps, made.stores, made.fast = self.steps, self.stores, self.fast
+        return made
+
+
 STATE: ContextVar[State] = ContextVar("paragrad_state", default=State())  # noqa: B039 - State is immutable
 
 
@@ -70,7 +78,7 @@ def within(**changes: Any) -> Iterator[State]:
         STATE.reset(token)
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - named as in torch
+class no_grad(ContextDecorator):
     """Record nothing inside the block (or the decorated function)."""
 
     _token: Token[State]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
+from types import GeneratorType, MappingProxyType
 from typing import Any
 
 from paragrad.errors import ExecutionError
 from paragrad.protocols.data import Step
 from paragrad.trace.binding import Binder
-from paragrad.trace.call import Call
+from paragrad.trace.call import NO_VIEWS, Call
 from paragrad.trace.escapes import Reads, label_of
 from paragrad.trace.failure import PASSING, Failure, failure_of
 from paragrad.trace.nodes import Const, Node, extra_of
 from paragrad.trace.operation import Operation
+from paragrad.trace.parameter import Parameter
 from paragrad.trace.record import Edges, make
 from paragrad.trace.state import STATE, State
-from paragrad.trace.values import freeze
+from paragrad.trace.values import ATOMS, freeze, thaw
 from paragrad.trace.variable import Variable, wrap
 
 READ = Operation("read", lambda value, *_: value, kind="read")
@@ -35,40 +36,40 @@ class Tracing:
         bound: the object a method is bound to, handed on but no argument of the record.
     """
 
-    __slots__ = ("arguments", "binder", "bound", "catch", "edges", "op", "plain", "reads", "started", "state")
+    __slots__ = ("binder", "catch", "edges", "kept", "op", "plain", "reads", "started", "state")
 
     def __init__(self, op: Operation, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], catch: bool, strict: bool, bound: Any = None) -> None:
         self.op = op
         self.binder = binder
         self.catch = catch
-        self.bound = bound
         self.state: State = STATE.get()
-        self.edges = Edges()
-        self.arguments = binder(args if bound is None else (bound, *args), kwargs)
-        skip = binder.names[0] if bound is not None and binder.names else None
-        self.plain = {n: (v if n == skip else self.edges.plain(v, n)) for n, v in self.arguments.items()}
-        self.reads = Reads(strict, self.state.reads, every=True)
-        self.reads.declare(self.edges.nodes)
+        self.edges = edges = Edges()
+        self.plain: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {}
+        hidden = binder.names[0] if bound is not None and binder.names else None
+        for name, given in binder(args if bound is None else (bound, *args), kwargs).items():
+            if name == hidden:
+                self.plain[name] = given
+                continue
+            value = edges.plain(given, name)
+            self.plain[name] = value
+            self.kept[name] = value if value.__class__ in ATOMS else freeze(value)  # before the function can change it
+        self.reads = Reads(strict, self.state.reads, True, edges.nodes)
         self.started = time.time()
 
     def inside(self) -> State:
         """The state in which the function's body runs."""
-        return self.state.but(reads=self.reads)
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """The arguments as they were, by name."""
-        skip = self.binder.names[0] if self.bound is not None and self.binder.names else None
-        return MappingProxyType({n: freeze(v) for n, v in self.plain.items() if n != skip})
+        return self.state.reading(self.reads)
 
     def finish(self, result: Any) -> Variable[Any]:
         """Record the result; a Variable among it keeps its own history."""
         edges = self.edges
         value = edges.plain(result, "return") if _holds_variable(result) else result
-        declared = {id(node) for node in edges.nodes}
+        declared = {id(node) for node in edges.nodes} if self.reads.nodes else ()
         for node in self.reads.nodes:
             if id(node) not in declared:
                 edges.add(f"read:{label_of(node)}", node)
-        return wrap(self._record(freeze(value)))
+        return wrap(self._record(value if value.__class__ in ATOMS else freeze(value)))
 
     def fail(self, error: BaseException) -> ExecutionError:
         """The exception as this call's output."""
@@ -83,15 +84,57 @@ class Tracing:
 
     def _record(self, value: Any, error: Failure | None = None) -> Node:
         node = make(self.state, value, self.op, self.edges.nodes, self.edges.paths)
-        call = Call(self.snapshot(), error=error, started=self.started, ended=time.time(), component=self.op.name)
+        call = Call(MappingProxyType(self.kept), None, error, None, self.started, time.time(), NO_VIEWS, self.op.name)
         extra_of(node).call = call
         if self.state.steps is not None:
             self.state.steps.append(Step(call.component, call.input_args, value))
         return node
 
 
+def quick(op: Operation, args: Sequence[Any]) -> Variable[Any] | None:
+    """A call of an ``@op`` on Variables and atoms, recorded like a generated operator; None when it needs the general way."""
+    state = STATE.get()
+    if not state.fast or state.steps is not None:
+        return None
+    operands: list[Any] = []
+    plain: list[Any] = []
+    for x in args:
+        if x.__class__ in ATOMS:
+            operands.append(x)
+            plain.append(x)
+        elif isinstance(x, Variable):
+            node = x._n
+            operands.append(node)
+            plain.append(node.value if node.value.__class__ in ATOMS else thaw(node.value))
+        else:
+            return None
+    reads = Reads(False, state.reads, True, operands)
+    token = STATE.set(state.reading(reads))
+    try:
+        value = op.fn(*plain)
+    finally:
+        STATE.reset(token)
+    if value.__class__ in ATOMS and not reads.nodes:
+        return wrap(make(state, value, op, operands))
+    return _with_all(state, op, operands, reads, value)
+
+
+def _with_all(state: State, op: Operation, operands: Sequence[Any], reads: Reads, value: Any) -> Variable[Any]:
+    """The record of a quick call that returned more than an atom, or read what it had not declared."""
+    edges = Edges()
+    value = list(value) if value.__class__ is GeneratorType else value
+    value = freeze(edges.plain(value, "return"))
+    for node in reads.nodes:
+        edges.add(f"read:{label_of(node)}", node)
+    if not edges.nodes:
+        return wrap(make(state, value, op, operands))
+    return wrap(make(state, value, op, [*operands, *edges.nodes], [*op.names(len(operands)), *edges.paths]))
+
+
 def _holds_variable(value: Any) -> bool:
     cls = value.__class__
+    if cls in ATOMS:
+        return False
     if isinstance(value, Variable):
         return True
     if cls is dict:
@@ -108,11 +151,11 @@ def run(tracing: Tracing, fn: Callable[..., Any]) -> Variable[Any]:
     token = STATE.set(tracing.inside())
     try:
         result = tracing.binder.call(fn, tracing.plain)
-        if inspect.isgenerator(result):
+        if result.__class__ is GeneratorType:
             result = list(result)
     except PASSING:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure of the user's function is an output
+    except (Exception, SystemExit) as error:
         if not tracing.catch:
             raise
         raise tracing.fail(error) from None
@@ -129,7 +172,7 @@ async def run_async(tracing: Tracing, fn: Callable[..., Any]) -> Variable[Any]:
         result = [x async for x in made] if inspect.isasyncgen(made) else await made
     except PASSING:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure of the user's function is an output
+    except (Exception, SystemExit) as error:
         if not tracing.catch:
             raise
         raise tracing.fail(error) from None
@@ -140,14 +183,11 @@ async def run_async(tracing: Tracing, fn: Callable[..., Any]) -> Variable[Any]:
 
 def with_reads(value: Any, reads: Reads) -> Variable[Any]:
     """A program's result, with an edge to everything it read as a plain value."""
-    if isinstance(value, Variable) and not reads.nodes:
-        return value
     edges = Edges()
     plain = edges.plain(value, "value") if _holds_variable(value) else value
+    known = set(map(id, edges.nodes))
     if isinstance(value, Variable):
-        known = {id(value._n), *map(id, value._n.operands())}
-    else:
-        known = set(map(id, edges.nodes))
+        known.update(map(id, value._n.operands()))
     fresh = [node for node in reads.nodes if id(node) not in known]
     if isinstance(value, Variable) and not fresh:
         return value
@@ -155,4 +195,16 @@ def with_reads(value: Any, reads: Reads) -> Variable[Any]:
         return wrap(Const(freeze(plain)))
     for node in fresh:
         edges.add(f"read:{label_of(node)}", node)
-    return wrap(make(STATE.get(), freeze(plain), READ, edges.nodes, edges.paths))
+    made = make(STATE.get(), freeze(plain), READ, edges.nodes, edges.paths)
+    return _like(value, made) if isinstance(value, Variable) else wrap(made)
+
+
+def _like(value: Variable[Any], node: Node) -> Variable[Any]:
+    """A handle of the kind of ``value`` on ``node``, with its name, role and call."""
+    old = value._n.extra
+    if old is not None:
+        extra = extra_of(node)
+        extra.name, extra.role, extra.space, extra.call = old.name, old.role, old.space, old.call
+    made: Variable[Any] = Variable.__new__(Variable if isinstance(value, Parameter) else type(value))
+    made._n = node
+    return made

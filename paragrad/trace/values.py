@@ -27,12 +27,10 @@ def freeze(value: Any) -> Any:
     cls = value.__class__
     if cls in ATOMS:
         return value
-    if cls is list:
-        return [freeze(x) for x in value]
+    if cls is list or cls is tuple:
+        return cls([x if x.__class__ in ATOMS else freeze(x) for x in value])
     if cls is dict:
-        return {key: freeze(x) for key, x in value.items()}
-    if cls is tuple:
-        return tuple([freeze(x) for x in value])
+        return {key: x if x.__class__ in ATOMS else freeze(x) for key, x in value.items()}
     if is_array(value):
         if not value.flags.writeable and value.base is None:
             return value
@@ -55,12 +53,10 @@ def thaw(value: Any) -> Any:
     cls = value.__class__
     if cls in ATOMS:
         return value
-    if cls is list:
-        return [thaw(x) for x in value]
+    if cls is list or cls is tuple:
+        return cls([x if x.__class__ in ATOMS else thaw(x) for x in value])
     if cls is dict:
-        return {key: thaw(x) for key, x in value.items()}
-    if cls is tuple:
-        return tuple([thaw(x) for x in value])
+        return {key: x if x.__class__ in ATOMS else thaw(x) for key, x in value.items()}
     return value
 
 

@@ -12,8 +12,9 @@ from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 from weakref import ref
 
-from paragrad.trace.accumulator import Accumulator, Gradients
-from paragrad.trace.grads import gradients_of, is_gradient
+from paragrad.trace.accumulator import Accumulator
+from paragrad.trace.call import call_of
+from paragrad.trace.collecting import Collecting
 from paragrad.trace.nodes import Const, Extra, Leaf, Node, Record, edges, extra_of, peek
 from paragrad.trace.operation import Operation
 from paragrad.trace.state import STATE
@@ -22,7 +23,7 @@ from paragrad.trace.values import brief, check_data, freeze, is_floating, thaw
 T = TypeVar("T")
 
 
-class Variable(Generic[T]):
+class Variable(Collecting, Generic[T]):
     """A value in the graph.
 
     Args:
@@ -68,7 +69,7 @@ class Variable(Generic[T]):
             extra.handle = ref(self)
             reads = STATE.get().reads
             if reads is not None and reads.strict:
-                reads.declare((self._n,))
+                reads.declare(self._n)
 
     # --- the value ---------------------------------------------------------------------------------
 
@@ -105,8 +106,10 @@ class Variable(Generic[T]):
         """Point at a new leaf with the old one's identity and gradients; what was recorded keeps the old one."""
         node = self._n
         requires = node.requires if requires_grad is None else requires_grad
-        made = Leaf(value, getattr(node, "acc", None) or Accumulator()) if requires else Const(value)
+        kept = node.acc if isinstance(node, Leaf) else node.extra.retained if node.extra is not None and not isinstance(node, Record) else None
+        made = Leaf(value, kept or Accumulator()) if requires else Const(value)
         made.extra = node.extra.identity() if node.extra is not None else Extra()
+        made.extra.retained = None if requires else kept
         made.extra.handle = ref(self)
         self._n = made
 
@@ -115,13 +118,13 @@ class Variable(Generic[T]):
         """What the value is for, in words."""
         return self._role()
 
-    def _role(self) -> str | None:
-        extra = self._n.extra
-        return extra.role if extra is not None else None
-
     @role.setter
     def role(self, role: str | None) -> None:
         extra_of(self._n).role = role
+
+    def _role(self) -> str | None:
+        extra = self._n.extra
+        return extra.role if extra is not None else None
 
     @property
     def name(self) -> str | None:
@@ -189,8 +192,7 @@ class Variable(Generic[T]):
     @property
     def call(self) -> Any:
         """The story of the call that made this value: input_args, raw_response, error, usage, started, ended; or None."""
-        extra = peek(self._n)
-        return extra.call if extra is not None else None
+        return call_of(self._n)
 
     def graph(self) -> Any:
         """The graph behind this Variable, to draw: ``.svg(path)``, ``.mermaid()``, ``.to_dict()``."""
@@ -239,91 +241,6 @@ class Variable(Generic[T]):
         cast: Variable[Any] = self.cast(known_dtype(dtype, self._n.value))  # type: ignore[attr-defined]
         cast.role = self.role
         return cast
-
-    # --- gradients ---------------------------------------------------------------------------------
-
-    def _accumulator(self) -> Accumulator:
-        node = self._n
-        if isinstance(node, Record) and node.requires:
-            extra = peek(node)
-            if extra is None or extra.retained is None:
-                raise RuntimeError("only leaves keep .grad; call retain_grad() on this Variable before backward()")
-            return extra.retained
-        if isinstance(node, Leaf):
-            return node.acc
-        extra = extra_of(node)
-        if extra.retained is None:
-            extra.retained = Accumulator()
-        return extra.retained
-
-    @property
-    def grad(self) -> Gradients:
-        """Gradients in order (item, edge): one per textual contribution, one running sum for numbers.
-
-        Raises:
-            RuntimeError: a non-leaf without ``retain_grad()``.
-        """
-        return gradients_of(self._role(), self._accumulator())
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        given = [] if value is None else list(value)
-        for g in given:
-            is_gradient(g)
-        acc = self._accumulator()
-        acc.clear_gradients()
-        for g in given:
-            self.append_grad(g)
-
-    def append_grad(self, gradient: Variable[Any]) -> None:
-        """Append one gradient.
-
-        Raises:
-            TypeError: not a Variable; nothing was appended.
-            RuntimeError: a non-leaf without ``retain_grad()``.
-        """
-        from paragrad.trace.grads import append_gradient
-
-        is_gradient(gradient)
-        append_gradient(self._accumulator(), gradient)
-
-    def retain_grad(self) -> None:
-        """Keep ``.grad`` of this non-leaf; on a leaf nothing changes."""
-        node = self._n
-        if isinstance(node, Record) and node.requires:
-            extra = extra_of(node)
-            if extra.retained is None:
-                extra.retained = Accumulator()
-
-    def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Sequence[Variable[Any]] | None = None,
-        *,
-        propagators: Sequence[Any] | None = None,
-        stale: str = "raise",
-    ) -> None:
-        """Send a gradient or feedback back to the leaves, where it accumulates.
-
-        Args:
-            gradient: a Variable, number or array that matches this value; or a str or
-                :class:`~paragrad.protocols.gradient.Feedback`, which fits any output. Default: 1 for a
-                number, the text itself for a text.
-            retain_graph: keep the graph for another backward; default ``create_graph``.
-            create_graph: record the backward itself, so gradients can be differentiated.
-            inputs: the only leaves that get gradients.
-            propagators: kinds to carry, in place of those that fit the gradient.
-            stale: "raise" or "keep" when a Parameter has changed since it was read.
-
-        Raises:
-            RuntimeError: no leaf is reached, the graph was freed, ``inputs`` is empty or holds a
-                non-leaf, or a value with several elements got no gradient.
-        """
-        from paragrad.trace.backward import backward
-
-        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph, inputs=inputs, propagators=propagators, stale=stale)
 
     # --- protocol ----------------------------------------------------------------------------------
 

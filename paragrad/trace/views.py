@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from paragrad.trace.call import call_of
 from paragrad.trace.nodes import Node, edge_names
 from paragrad.trace.operation import Operation
 from paragrad.trace.variable import wrap
@@ -61,8 +62,7 @@ class RecordView:
     @property
     def call(self) -> Any:
         """The component's story, or None."""
-        extra = self.node.extra
-        return extra.call if extra is not None else None
+        return call_of(self.node)
 
     @property
     def operands(self) -> list[Any]:

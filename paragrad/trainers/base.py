@@ -12,23 +12,27 @@ from typing import Any
 
 from paragrad import registry
 from paragrad.context import Coordinate
-from paragrad.data import DataLoader
-from paragrad.errors import BudgetExceeded, NothingToTrain, UsageError
+from paragrad.data import DataLoader, rows
+from paragrad.errors import BudgetExceeded, ExecutionError, NothingToTrain, UsageError
 from paragrad.events import emit
 from paragrad.guides.binding import bind_metric
 from paragrad.journal import RunJournal, Runs
-from paragrad.journal.crashpoints import crash_point
 from paragrad.llm import Budget, BudgetLedger
 from paragrad.optimizers.auto import automatic
 from paragrad.optimizers.base import make
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import Candidate
 from paragrad.trace.module import module_of
+from paragrad.trace.parameter import Parameter
+from paragrad.trainers.baseline import baseline
+from paragrad.trainers.delivery import deliver, resumed
 from paragrad.trainers.finishing import finish
+from paragrad.trainers.header import header_of
 from paragrad.trainers.result import Result
 from paragrad.trainers.rows import Placed, place
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
+from paragrad.trainers.values import from_json, to_json
 
 AUTO_CALLS = 2000
 FINAL = 1_000_000  # the step under which the held-out test is recorded
@@ -70,10 +74,11 @@ class AlgorithmBase:
         deadline: float | None = 120.0,
         home: Any = None,
         journal: bool = True,
-        header: dict[str, str] | None = None,
         apply: bool = True,
         resume: Any = "auto",
+        store: Any = None,
     ) -> None:
+        _check(workers=workers, deadline=deadline, seed=seed)
         self.program = module_of(agent)
         if loader is None or guide is None:
             raise UsageError(f"{type(self).__name__} needs data and a metric: {type(self).__name__}(agent, optimizer, loader, guide)")
@@ -81,13 +86,14 @@ class AlgorithmBase:
         self.metric = bind_metric(guide)
         self.parameters = trained(self.program, parameters)
         self.optimizer = automatic(list(self.parameters.values())) if optimizer == "auto" else make(optimizer)
+        refuse_unserved(self.optimizer, self.parameters)
         self.budget = Budget(calls=AUTO_CALLS) if budget == "auto" else Budget.of(budget)
-        self.train_rows, self.validation_rows, self.test_rows = place(list(self.loader.dataset), validate, test)
+        self.train_rows, self.validation_rows, self.test_rows = place(self.loader.dataset, *(part and rows(part) for part in (validate, test)))
         if validate is None:
             self.validation_rows = self.train_rows
         self.run, self.seed, self.workers, self.deadline = run, seed, workers or 16, deadline
         self.model, self.optimizer_model = model, optimizer_model
-        self.home, self.recorded, self.header, self.apply, self.resume = home, journal, header or {}, apply, resume
+        self.home, self.recorded, self.apply, self.resume, self.store = home, journal, apply, resume, store
         self.about: dict[str, Any] = {}  # how it was started: kept in the run's status, so that it can be started again
 
     # --- what subclasses write ---------------------------------------------------------------------
@@ -95,6 +101,10 @@ class AlgorithmBase:
     def step(self, session: Session, state: State) -> State:
         """One step of the search: the next state. Sets ``state.done`` to end it."""
         raise NotImplementedError(f"{type(self).__name__} must say what a step is: def step(self, session, state)")
+
+    def least_rows(self) -> float:
+        """Rows that one step evaluates at most; a budget that cannot pay for one is refused at once."""
+        return float(self.loader.batch_size)
 
     # --- the run -----------------------------------------------------------------------------------
 
@@ -107,13 +117,14 @@ class AlgorithmBase:
         """
         if not self.recorded:
             return self._train(None, None)
-        runs = Runs(self.home)
-        folder = self._folder(runs)
-        with folder.lock(), RunJournal(folder.journal, self.header) as journal:
+        header = header_of(self)
+        folder = self._folder(Runs(self.home))
+        with folder.lock(), RunJournal(folder.journal, resumed(self, header, folder.journal)) as journal:
             try:
                 result = self._train(journal, folder.id)
             except BaseException as error:
-                folder.set_status("parked", reason=f"{type(error).__name__}: {error}"[:500])
+                refused = isinstance(error, (UsageError, NothingToTrain, ExecutionError)) and journal.last_checkpoint() is None
+                folder.set_status("parked", reason=f"{type(error).__name__}: {error}"[:500], refused=refused)
                 raise
             registry.facets.get("keep")(folder.path, result)
             folder.set_status("finished", sha256=result.sha256)
@@ -123,7 +134,7 @@ class AlgorithmBase:
         """The unfinished run of this name, or a new one."""
         if self.run is not None and self.resume is not False:
             for folder in reversed(runs.all()):
-                if self.run in (folder.name, folder.id, str(folder.number)) and folder.status != "finished":
+                if self.run in (folder.name, folder.id, str(folder.number)) and _unfinished(folder):
                     emit("resumed", run=folder.id)
                     return self._described(folder)
         name = self.run if self.run is not None and not self.run.isdigit() else None
@@ -147,22 +158,21 @@ class AlgorithmBase:
         emit(
             "run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed,
             model=str(getattr(self.model, "name", "")), budget=str(self.budget), calls=self.budget.calls, resumed=saved is not None,
-            done=saved["state"]["calls"] if saved else 0, step=saved["state"]["step"] if saved else 0,
+            done=saved["state"]["calls"] if saved else 0, step=saved["state"]["step"] if saved else 0, tokens=ledger.total.tokens,
+            curve=[_mean(saved["baseline"])] + [e["after"] for e in saved["state"]["history"] if e["decision"] == "accepted"] if saved else [],
         )  # fmt: skip
         with session.open():
-            before = session.values()
+            before = from_json(self.parameters, saved["before"]) if saved else session.values()
             state = State.from_json(self.parameters, saved["state"]) if saved else self._baseline(session, before)
-            baseline = saved["baseline"] if saved else [state.seen[p.number] for p in self.validation_rows]
+            scores = saved["baseline"] if saved else [state.seen[p.number] for p in self.validation_rows]
             session.calls = state.calls
             self._limit(session, state)
-            state = self._search(session, state, baseline)
-            result = finish(self, session, state, before, baseline, run_id)
+            state = self._search(session, state, before, scores)
+            result = finish(self, session, state, before, scores, run_id)
+            versions = session.versions()
         result.spent = {**result.spent, "seconds": round(time.monotonic() - started, 1)}
-        if self.apply and result.significant:
-            crash_point("before-commit")
-            result.apply()
-            result.applied = True
-            crash_point("after-commit")
+        if result.significant:
+            deliver(self, result, versions, journal)
         emit("done", result=result)
         return result
 
@@ -171,20 +181,20 @@ class AlgorithmBase:
 
     def _baseline(self, session: Session, values: dict[str, Any]) -> State:
         """Score the values the run starts from on the validation rows."""
-        found = session.evaluate(values, self.validation_rows, step=0, label="baseline")
+        found = baseline(self, session, values)
         seen = {int(item.item): item.score for item in found.items}
         state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))
         state.calls = session.calls
         state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
         emit("baseline", score=found.score, items=found.items[:1])
-        return self._saved(session, state, [seen[p.number] for p in self.validation_rows])
+        return self._saved(session, state, values, [seen[p.number] for p in self.validation_rows])
 
     def _limit(self, session: Session, state: State) -> None:
         """The search's share of the calls: what the budget has, less one pass of the test for start and winner."""
         if self.budget.calls is not None:
             session.limit = self.budget.calls - int(2 * len(self.test_rows) * state.calls_per_row + 0.999)
 
-    def _search(self, session: Session, state: State, baseline: list[float | None]) -> State:
+    def _search(self, session: Session, state: State, before: dict[str, Any], scores: list[float | None]) -> State:
         while not state.done:
             try:
                 after = self.step(session, state)
@@ -192,7 +202,7 @@ class AlgorithmBase:
                 state.done = f"budget: {error}"
                 break
             after.step, after.calls = state.step + 1, session.calls
-            state = self._saved(session, after, baseline)
+            state = self._saved(session, after, before, scores)
             emit(
                 "step",
                 step=state.step,
@@ -202,14 +212,30 @@ class AlgorithmBase:
             )
         return state
 
-    def _saved(self, session: Session, state: State, baseline: list[float | None]) -> State:
+    def _saved(self, session: Session, state: State, before: dict[str, Any], scores: list[float | None]) -> State:
         """Checkpoint, and go on with exactly what a resumed run would read."""
         data = state.to_json(self.parameters)
         if session.journal is not None:
             ledger = session.ledger.state() if session.ledger is not None else None  # type: ignore[attr-defined]
-            whole = {"state": data, "baseline": baseline, "ledger": ledger}
-            session.journal.checkpoint(whole, Coordinate(state.step, phase="checkpoint"))  # type: ignore[attr-defined]
+            whole = {"state": data, "before": to_json(self.parameters, before), "baseline": scores, "ledger": ledger}
+            session.journal.checkpoint(whole, Coordinate(state.step, phase="checkpoint"))
         return State.from_json(self.parameters, data)
+
+
+def _check(workers: Any, deadline: Any, seed: Any) -> None:
+    """Plain numbers, named when they are wrong."""
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise UsageError(f"workers={workers!r}: write how many rows may run at once, 1 or more, or None")
+    if deadline is not None and (isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not deadline > 0):
+        raise UsageError(f"deadline={deadline!r}: write how many seconds a row may take, or None")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise UsageError(f"seed={seed!r}: write a whole number")
+
+
+def _unfinished(folder: Any) -> bool:
+    """Whether a run can be gone on with: not finished, and not refused before its first checkpoint."""
+    info = folder.info()
+    return info["status"] != "finished" and not info.get("refused")
 
 
 def _mean(scores: Sequence[float | None]) -> float:
@@ -223,7 +249,8 @@ def trained(program: Any, parameters: Sequence[Any] | None) -> dict[str, Any]:
     Raises:
         NothingToTrain: there are none. UsageError: two have one id.
     """
-    chosen = list(parameters) if parameters is not None else [p for p in program.parameters() if p.requires_grad]
+    own = [p for p in program.parameters() if p.requires_grad]
+    chosen = own if parameters is None else [p for part in _listed(parameters) for p in _named(program, part)]
     if not chosen:
         raise NothingToTrain(
             f"{program!r} has no trainable Parameter; make one with pg.Parameter(...), @pg.prompt or pg.Generator, or pass parameters=[...]"
@@ -233,6 +260,33 @@ def trained(program: Any, parameters: Sequence[Any] | None) -> dict[str, Any]:
         if found.setdefault(parameter.id, parameter) is not parameter:
             raise UsageError(f"two Parameters have the id {parameter.id!r}; give one of them another name=")
     return found
+
+
+def _listed(parameters: Any) -> list[Any]:
+    return [parameters] if isinstance(parameters, (str, Parameter)) else list(parameters)
+
+
+def _named(program: Any, part: Any) -> list[Any]:
+    """A Parameter, or those of the program whose id matches a name or pattern."""
+    if isinstance(part, Parameter):
+        return [part]
+    found = program.parameters(name=part) if isinstance(part, str) else []
+    if not found:
+        known = ", ".join(p.id for p in program.parameters()) or "none"
+        raise UsageError(f"parameters={part!r:.80} names no Parameter of this program; it has {known}")
+    return list(found)
+
+
+def refuse_unserved(optimizer: Any, parameters: dict[str, Any]) -> None:
+    """An optimizer that can propose for none of the Parameters would pay for nothing.
+
+    Raises:
+        UsageError: naming kinds.
+    """
+    served = [p for p in parameters.values() if optimizer.serves(p)]
+    if not served:
+        kinds = ", ".join(dict.fromkeys(p.kind for p in parameters.values()))
+        raise UsageError(f"{optimizer.describe()} serves {', '.join(sorted(optimizer.kinds))}, and the parameters to train are {kinds}; name another")
 
 
 def candidate_of(session: Session, values: dict[str, Any], before: dict[str, Any], origin: str = "") -> Candidate:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from paragrad.context import Scope, current_scope, scope
-from paragrad.errors import ExecutionError, Outage
+from paragrad.data.content import canonical
+from paragrad.errors import DataError, ExecutionError, Outage
+from paragrad.executors import run_coroutine
 from paragrad.guides.binding import BoundMetric
 from paragrad.guides.guide import score_of
 from paragrad.protocols.data import Episode, Row, Step
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.protocols.gradient import Feedback
+from paragrad.trace.escapes import watch
 from paragrad.trace.failure import PASSING, Failure, failure_of
 from paragrad.trace.module import plain
 from paragrad.trace.state import within
@@ -53,8 +59,12 @@ class Evaluation:
         return None if any(v is None for v in values) else sum(values)
 
 
-def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool = False) -> ItemEvidence:
+def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool = False, reach: Any = None) -> ItemEvidence:
     """Run one row in the current scope and context.
+
+    Args:
+        record: keep the output with its graph.
+        reach: is told the output and what was read, to find out what can be trained.
 
     Raises:
         MetricError: the metric raised or returned no score. BudgetExceeded, Diverged: the run ends.
@@ -63,7 +73,7 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
     steps: list[Step] = []
     at = current_scope()
     try:
-        output, status = _output(program, row, steps, record)
+        output, status = _output(program, row, steps, record, reach)
         feedback = _error_feedback(output) if status == "error" else _judge(metric, placed, output, steps)
     except Outage as error:
         return ItemEvidence(placed.number, dict(row.inputs), row.target, None, {}, str(error), status="outage", spent=_spent(at))
@@ -83,11 +93,16 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
     )
 
 
-def _output(program: Any, row: Row, steps: list[Step], record: bool) -> tuple[Any, str]:
+def _output(program: Any, row: Row, steps: list[Step], record: bool, reach: Any) -> tuple[Any, str]:
     """The program's output, or its failure as an output."""
-    with within(record=record, steps=steps, reads=None):
+    with within(record=record or reach is not None, steps=steps, reads=None), watch() if reach is not None else nullcontext() as seen:
         try:
-            return program(**thaw(dict(row.inputs))), "ok"
+            output = program(**thaw(dict(row.inputs)))
+            if inspect.isawaitable(output):
+                output = run_coroutine(_awaited(output))
+            if reach is not None:
+                reach.note(output, seen)
+            return output, "ok"
         except PASSING as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise Outage(f"row {row.id}: {type(error).__name__}: {error}") from error
@@ -96,6 +111,10 @@ def _output(program: Any, row: Row, steps: list[Step], record: bool) -> tuple[An
             return error.output, "error"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure of the user's program is an output
             return failure_of(error), "error"
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
 
 
 def _error_feedback(output: Any) -> Feedback:
@@ -113,12 +132,20 @@ def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Ste
     with scope(inner), within(steps=None, record=False):
         if inner.journal is None:
             return metric(row, value, trace=tuple(steps), call=call)
-        digest = hashlib.sha256(f"{metric.name}|{row.id}|{value!r}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{metric.name}|{row.id}|{_content(value)}".encode()).hexdigest()
         payload, replayed = inner.journal.effect(inner.coordinate(), "guide", digest, lambda: _asked(metric, row, value, steps, inner))
     spent = payload["spent"]
     if replayed and inner.ledger is not None and spent["calls"]:
         inner.ledger.replay(phase="guide", calls=spent["calls"], tokens=spent["input_tokens"] + spent["output_tokens"], usd=spent["usd"])
     return Feedback(payload["score"], payload["text"], **payload["metrics"])
+
+
+def _content(value: Any) -> str:
+    """What an output holds, the same in every process."""
+    try:
+        return canonical(value)
+    except DataError:  # an object that shows no content: its text, without its address
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _asked(metric: BoundMetric, row: Row, value: Any, steps: Sequence[Step], inner: Scope) -> Mapping[str, Any]:

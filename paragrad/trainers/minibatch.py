@@ -41,7 +41,7 @@ class MinibatchAlgorithm(AlgorithmBase):
         """One minibatch: propose, halve, decide."""
         step = state.step + 1
         batch = self._batch(state.step)
-        needed = state.calls_per_row * (len(batch) * (1 + 0.625 * self.candidates) + len(self.validation_rows))
+        needed = state.calls_per_row * self.least_rows()
         reason = self._finished(session, state, needed)
         if reason:
             return replace(state, done=reason)
@@ -55,6 +55,11 @@ class MinibatchAlgorithm(AlgorithmBase):
             optimizer = session.optimizer.observe(optimizer, candidate, evaluation)
         state = replace(state, optimizer=optimizer, seen={**state.seen, **{int(i.item): i.score for i in base.items}})
         return self._decide(session, state, ranked, step)
+
+    def least_rows(self) -> float:
+        """One batch for the base and the halving, and the validation rows for one finalist."""
+        size = min(self.loader.batch_size, len(self.train_rows))
+        return size * (1 + 0.625 * self.candidates) + len(self.validation_rows)
 
     # --- parts of a step ---------------------------------------------------------------------------
 

@@ -69,6 +69,7 @@ class Result:
         spent: calls, tokens, dollars, seconds; by phase under ``phases``.
         history: one entry per decision. ``front``: candidates no other one beats.
         stopped: why the search ended.
+        asked: model calls that the program, the metric and the optimizer asked for, answered from a cache or not.
     """
 
     program: Any
@@ -89,6 +90,7 @@ class Result:
     models: Mapping[str, str] = field(default_factory=dict)
     applied: bool = False
     simulated: bool = False
+    asked: int = 0
 
     @property
     def front(self) -> list[Candidate]:
@@ -116,20 +118,31 @@ class Result:
         pick = [[self.rows[i] for i in places] for places in (found.fixed, found.broken, found.same)]
         return Changes(*pick)
 
-    def apply(self, candidate: Candidate | None = None) -> None:
-        """Write the best values (or a candidate's) into the program: all or none."""
+    def apply(self, candidate: Candidate | None = None, *, expect: Mapping[str, int] | None = None) -> None:
+        """Write the best values (or a candidate's) into the program: all or none.
+
+        Args:
+            expect: versions that the Parameters must still have; None: whatever they hold now.
+
+        Raises:
+            Conflict: a Parameter is at another version; nothing was written.
+        """
         chosen = candidate or self.best
-        self._write(chosen.values)
+        self._write(chosen.values, expect or {})
 
     def revert(self) -> None:
         """Write the values the run started from back into the program."""
-        self._write(self.best.before)
+        self._write(self.best.before, {})
+        self.applied = False
 
-    def _write(self, values: Mapping[str, Any]) -> None:
+    def _write(self, values: Mapping[str, Any], expect: Mapping[str, int]) -> None:
         checked = {id: self.parameters[id].checked(value) for id, value in values.items()}
-        with transaction():
-            for id, value in checked.items():
-                self.parameters[id].write(value)
+        now, wanted = (to_json(self.parameters, part) for part in ({id: self.parameters[id].value for id in checked}, checked))
+        changes = {self.parameters[id]: value for id, value in checked.items() if now[id] != wanted[id]}
+        with transaction() as made:
+            for parameter, value in changes.items():
+                parameter.write(value)
+                made.base[parameter._cell] = expect.get(parameter.id, made.base[parameter._cell])
 
     def save(self, path: Any) -> None:
         """Write the program's values as plain files; see ``Module.save``."""
@@ -158,6 +171,7 @@ class Result:
             "history": self.history,
             "stopped": self.stopped,
             "spent": spent,
+            "asked": self.asked,
             "models": dict(self.models),
             "simulated": self.simulated,
             "seed": self.seed,
@@ -171,8 +185,9 @@ class Result:
 
     @property
     def sha256(self) -> str:
-        """Digest of :meth:`to_json`."""
-        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """Digest of :meth:`to_json` without ``spent``: a warm cache, a retry or an interruption changes what is paid, not what comes out."""
+        data = {key: value for key, value in self.to_json().items() if key != "spent"}
+        text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def __str__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from random import Random
 from typing import Any
 
 from paragrad.context import Coordinate, Scope, scope
-from paragrad.errors import NotConnected, Outage, ProposalError
+from paragrad.errors import NotConnected, Outage, ProposalError, UsageError
 from paragrad.events import emit
 from paragrad.executors import Threads
 from paragrad.guides.binding import BoundMetric
@@ -22,6 +21,7 @@ from paragrad.protocols.journal import Journal, Ledger
 from paragrad.trace.module import Module
 from paragrad.trace.overlay import Overlay, guarded, overlaid, pinned
 from paragrad.trace.parameter import Parameter
+from paragrad.trace.state import STATE
 from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.rows import Placed
 
@@ -38,6 +38,7 @@ class Job:
     label: str = ""
     repeat: int = 0
     record: bool = False
+    reach: Any = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Session:
     @contextmanager
     def open(self) -> Iterator[Session]:
         """Pin the values the run starts from, guard the trained Parameters, start the workers."""
+        _refuse_teacher()
         with ExitStack() as stack:
             if self.model is not None:
                 stack.enter_context(use(self.model))
@@ -91,6 +93,11 @@ class Session:
     def values(self) -> dict[str, Any]:
         """The values the run starts from."""
         return {id: parameter.value for id, parameter in self.parameters.items()}
+
+    def versions(self) -> dict[str, int]:
+        """The versions of the trained Parameters that the run is based on."""
+        assert self.base is not None
+        return {id: self.base.base[parameter._cell] for id, parameter in self.parameters.items()}
 
     def overlay(self, values: Values) -> Overlay:
         """A context in which the program has these values."""
@@ -136,7 +143,7 @@ class Session:
 
     def _run(self, task: _Run) -> ItemEvidence:
         with overlaid(task.overlay):
-            return run_row(self.program, task.placed, self.metric, record=task.job.record)
+            return run_row(self.program, task.placed, self.metric, record=task.job.record, reach=task.job.reach)
 
     def propose(
         self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()
@@ -181,6 +188,14 @@ class Session:
             self.journal.note(Coordinate(step, candidate, phase=kind), kind, payload)
 
 
+def _refuse_teacher() -> None:
+    over = STATE.get().overlay
+    while over is not None:
+        if not over.trainable:
+            raise UsageError("a run was started inside pg.teacher(), where nothing is trained; start it outside the block")
+        over = over.outer
+
+
 def late_item(placed: Placed, error: BaseException | None) -> ItemEvidence:
     """A row that ran past its deadline is a failure of the program; other errors are raised."""
     if not isinstance(error, TimeoutError):
@@ -212,11 +227,3 @@ def refuse_outage(items: Sequence[ItemEvidence]) -> None:
     lost = [item for item in items if item.status == "outage"]
     if lost:
         raise Outage(f"{len(lost)} of {len(items)} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")
-
-
-def digest_of(parameters: Mapping[str, Parameter[Any]], values: Values) -> str:
-    """sha256 of values as their spaces write them."""
-    whole = hashlib.sha256()
-    for id in sorted(values):
-        whole.update(id.encode() + b"\0" + parameters[id].space.encode(values[id]) + b"\0")
-    return whole.hexdigest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import json
-import runpy
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paragrad.errors import ExecutionError
+from paragrad.errors import ExecutionError, UsageError
 from paragrad.propagators import Subgraph
 from paragrad.trace import Module, Parameter, Variable, backward, bundle, model, node
 from paragrad.trace.failure import Failure
@@ -259,7 +259,7 @@ def test_T6_undeclared_reads_are_found() -> None:
 
     @bundle
     def sneaky(x: str) -> str:
-        return f"{x} {hidden} {str(other)} {watched.value}"
+        return f"{x} {hidden} {other!s} {watched.value}"
 
     out = sneaky(Variable("x", name="x"))
     assert list(out.predecessors) == ["x", "read:hidden", "read:other", "read:watched"]
@@ -288,7 +288,20 @@ def test_T6_a_declared_argument_is_no_hidden_read() -> None:
 
 
 EXPORTED = """
+import re as regex
 import paragrad.trace as trace
+
+SEPARATOR = " "
+
+@trace.bundle
+def words(text):
+    return regex.split(SEPARATOR, text)
+
+class Ending(trace.Module):
+    def __init__(self):
+        self.mark = trace.Parameter("?")
+    def forward(self, text):
+        return text + self.mark.value
 
 @trace.model
 class Greeter:
@@ -298,38 +311,60 @@ class Greeter:
         self.style = trace.node("Yo", trainable=True, description="the greeting word")
         self.settings = trace.node({"upper": False, "times": [1, 2]}, trainable=True)
         self.punctuation = punctuation
+        self.ending = Ending()
+        self.more = [trace.node(1.5, trainable=True)]
 
     @trace.bundle(trainable=True)
     def surname(self, request):
         '''The family name.'''
-        return request.split()[0]
+        return words(request).value[0]
 
     @trace.bundle
     def greet(self, style, name, settings):
         return (style + " " + name + self.punctuation) * len(settings["times"])
 
     def forward(self, request):
-        return self.greet(self.style, self.surname(request), self.settings)
+        return self.ending(self.greet(self.style, self.surname(request), self.settings))
 """
 
 
-def test_T14_a_plain_class_becomes_a_module_and_exports_to_plain_python(tmp_path: Any) -> None:
-    source = tmp_path / "greeter_module.py"
-    source.write_text(EXPORTED, encoding="utf-8")
-    greeter = runpy.run_path(str(source))["Greeter"]("!")
+def test_T14_a_plain_class_becomes_a_module_and_exports_to_plain_python(tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "greeter_module.py").write_text(EXPORTED, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    greeter = importlib.import_module("greeter_module").Greeter("!")
     assert isinstance(greeter, Module)
-    assert greeter("Ada Lovelace").value == "Yo Ada!Yo Ada!"
+    assert greeter("Ada Lovelace").value == "Yo Ada!Yo Ada!?"
     greeter.style.data = 'Dear "friend"'
     greeter.settings.data = {"upper": True, "times": [1]}
-    learnt = "def surname(self, request):\n    '''The family name.'''\n    return request.split()[-1]\n"
+    greeter.ending.mark.data = "."
+    greeter.more[0].data = 2.5
+    learnt = "def surname(self, request):\n    \'\'\'The family name.\'\'\'\n    return words(request)[-1]\n"
     greeter.parameters(kind="code")[0].data = learnt
     target = tmp_path / "exported.py"
     text = greeter.export(target)
-    assert "paragrad" not in text.partition('"""\n')[2]
+    assert "paragrad" not in text.partition("\n")[2]
     assert target.read_text(encoding="utf-8") == text
-    program = f"import sys; sys.modules['paragrad'] = None\nfrom exported import Greeter\ng = Greeter('!')\nprint(g('Ada Lovelace'))\nprint(g.style)"
+    program = "import sys; sys.modules['paragrad'] = None\nfrom exported import Greeter\ng = Greeter('!')\nprint(g('Ada Lovelace'), g.style, g.more)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ['Dear "friend" Lovelace!', 'Dear "friend"']
+    assert done.stdout.splitlines() == ['Dear "friend" Lovelace!. Dear "friend" [2.5]']
+
+
+def test_T14_what_cannot_be_written_is_an_error() -> None:
+    class Holder(Module):
+        def __init__(self) -> None:
+            self.p = Parameter(object(), space=_opaque())
+
+        def forward(self) -> Any:
+            return self.p
+
+    with pytest.raises(UsageError, match="cannot be written"):
+        Holder().export()
+
+
+def _opaque() -> Any:
+    from paragrad.spaces.opaque import Opaque
+
+    return Opaque()
 
 
 def test_T21_layers() -> None:

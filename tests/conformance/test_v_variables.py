@@ -180,7 +180,7 @@ def test_V5_more_than_one_element_needs_a_gradient_before_any_model_is_called() 
     with pytest.raises(RuntimeError, match="more than one element"):
         out.backward(propagators=None)
     with pytest.raises(RuntimeError, match="more than one element"):
-        (a + ["c"]).backward()
+        (a + ["c"]).backward()  # noqa: RUF005
     for wrong in (Variable("text"), Variable(1.0), 1.0, Variable(["only one"]), Variable(["a", "b", "c"]), Variable([1.0, 2.0])):
         with pytest.raises(RuntimeError, match="match"):
             out.backward(wrong, propagators=None)
@@ -495,7 +495,7 @@ def test_V10_copy_onto_a_result_leaves_the_record_alone() -> None:
 
 def test_V11_detach_is_independent() -> None:
     a = Variable(["a"], "role", requires_grad=True)
-    c = a + ["b"]
+    c = a + ["b"]  # noqa: RUF005
     c.role = "list"
     d = c.detach()
     assert (d.value, d.role, d.grad_fn, d.requires_grad, d.is_leaf) == (["a", "b"], "list", None, False, True)
@@ -503,7 +503,7 @@ def test_V11_detach_is_independent() -> None:
     d.data.append("y")
     assert (c.value, d.value) == (["a", "b"], ["a", "b", "z"])
     assert d.variable_id != c.variable_id
-    assert (d + ["x"]).grad_fn is None
+    assert (d + ["x"]).grad_fn is None  # noqa: RUF005
     assert type(Parameter("abc").detach()) is Variable
 
 

@@ -19,7 +19,7 @@ import time
 from random import Random
 from typing import Any
 
-from paragrad import data
+from paragrad import data, stores
 from paragrad.llm import stack
 from paragrad.llm.fake import Fake
 from paragrad.llm.layer import current_call
@@ -133,16 +133,23 @@ def main() -> None:
     words.add_argument("--workers", type=int, default=8)
     words.add_argument("--cache", action="store_true")
     words.add_argument("--store")
+    words.add_argument("--publish")
     words.add_argument("--budget", default="400 calls")
     words.add_argument("--seconds", type=float, default=0.004)
     given = words.parse_args()
     wire = Logged(given.log, seconds=given.seconds, seed=os.getpid())
     model = stack(wire, cache=f"{given.home}/cache.sqlite" if given.cache else False, backoff=0.01)
-    made = trainer(model, Answers(given.store), run=given.name, home=given.home, workers=given.workers, budget=given.budget)
-    made.header = {"program": "trainee"}
+    made = trainer(
+        model, Answers(given.store), run=given.name, home=given.home, workers=given.workers, budget=given.budget, store=given.publish
+    )
     os.write(1, b"started\n")
     result = made.train()
-    whole = {"sha256": result.sha256, "json": result.to_json(), "applied": result.applied, "now": {k: str(p.value) for k, p in made.parameters.items()}}
+    whole = {"sha256": result.sha256, "json": result.to_json(), "applied": result.applied}
+    whole["now"] = {name: str(parameter.value) for name, parameter in made.parameters.items()}
+    whole["versions"] = len(made.parameters["style"].history())
+    if given.publish:
+        store = stores.open(given.publish)
+        whole["published"] = {id: [str(entry.value) for entry in store.history(id)] for id in store.ids()}
     sys.stdout.write(json.dumps(whole) + "\n")
 
 

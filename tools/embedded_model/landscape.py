@@ -19,12 +19,12 @@ class Prompt:
     """A point of the demo's search space."""
 
     phrases: tuple[str, ...] = ("Answer the question.",)
-    style: str = "sentence"
+    style: str = "any"
     demos: int = 0
 
     def messages(self, question: str, shots: list[tuple[str, str]]) -> list[dict[str, str]]:
         """The chat for one question."""
-        out = [{"role": "system", "content": " ".join([*self.phrases, STYLES[self.style]])}]
+        out = [{"role": "system", "content": " ".join([*self.phrases, STYLES[self.style]]).strip()}]
         for asked, answer in shots[: self.demos]:
             out += [{"role": "user", "content": f"Question: {asked}"}, {"role": "assistant", "content": answer}]
         return [*out, {"role": "user", "content": f"Question: {question}"}]
@@ -83,7 +83,7 @@ class Landscape:
     def markdown(self) -> str:
         """A table."""
         rows = {
-            "start (`Answer the question.`, sentence)": f"{self.start:.1f}",
+            "start (`Answer the question.`, no style)": f"{self.start:.1f}",
             **{name: f"{value:.1f}" for name, value in self.alone.items()},
             "all three": f"{self.best:.1f}",
             "random search over phrases and styles, no demonstrations, 150 calls": _spread(self.random_phrases_150),
@@ -107,6 +107,7 @@ def explore(model: EmbeddedModel, seeds: int = 6, items: int = 500) -> Landscape
     start, steps = Prompt(), ("Answer the question.", "Think in steps.")
     alone = {
         "only `Think in steps.`": held_out(Prompt(steps)),
+        "only the sentence style": held_out(Prompt(style="sentence")),
         "only the number style": held_out(Prompt(style="number")),
         "only 3 worked demonstrations": held_out(Prompt(demos=3)),
         "`Think in steps.` and the number style": held_out(Prompt(steps, "number")),

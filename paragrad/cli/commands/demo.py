@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from paragrad.cli.common import Command, Shell
+from paragrad.journal.runs import RunFolder
 from paragrad.runs.lines import facts, labelled
 
 
@@ -20,19 +21,23 @@ def command(shell: Shell, resume: bool, seed: int | None) -> None:
     Instruction, answer style and worked examples are trained together on counting questions, and the
     result is tested on 200 questions that the search never saw. No key, no network, under three minutes.
     """
-    from paragrad.runs import demo
+    from paragrad.runs.demo import NAME
     from paragrad.runs.starting import unfinished
 
-    folder = unfinished(shell.home, demo.NAME) if resume else None
-    chosen = int(folder.info().get("started", {}).get("seed", 0)) if folder is not None else seed or 0
-    shell.hint = "paragrad demo --resume"
-    shell.say(*opening())
-    task = demo.task(chosen, run=folder.id if folder is not None else demo.NAME, resume="auto" if resume else False)
-    about: dict[str, Any] = {"started": {"command": "demo", "seed": chosen}}
-    from paragrad.runs.progress import shown
+    demo(shell, unfinished(shell.home, NAME) if resume else None, seed or 0)
 
-    with shown(shell.progress, "Ctrl-C is safe, --resume continues"):
-        result = task.fit(about=about, progress=False)
+
+def demo(shell: Shell, folder: RunFolder | None, seed: int) -> None:
+    """Run the demo: a new one with ``seed``, or the interrupted one in ``folder`` with its own."""
+    from paragrad.runs.demo import NAME, task
+    from paragrad.runs.starting import run_task
+
+    chosen = int(folder.info().get("started", {}).get("seed", 0)) if folder is not None else seed
+    shell.say(*opening())
+    made = task(chosen, run=folder.id if folder is not None else NAME, resume="auto" if folder is not None else False)
+    about: dict[str, Any] = {"started": {"command": "demo", "seed": chosen}}
+    shell.hint = "paragrad demo --resume"
+    result = run_task(made, about, shell.progress, "Ctrl-C is safe, --resume continues")
     shell.hint = ""
     finish(shell, result)
 
@@ -44,15 +49,16 @@ def opening() -> list[Any]:
     sizes = demo.SIZES
     rows = f"{sizes['train']} train · {sizes['validation']} validation · {sizes['test']} held out (looked at once, at the end)"
     return [
-        labelled("model", ("embedded", "strong"), f": a real {_size()} M-parameter language model, in this package. It knows only a toy world."),
+        labelled("model", ("embedded", "strong"), f": a real {_size()} M-parameter language model in this package; it knows only a toy world"),
         facts("job", (("counting", "strong"), rows)),
     ]
 
 
 def _size() -> str:
-    from paragrad.llm.embedded.weights import describe
+    """Millions of parameters: the weights are two bytes each."""
+    from importlib.resources import files
 
-    return f"{describe()['parameters'] / 1e6:.1f}"
+    return f"{len((files('paragrad.llm.embedded') / 'weights.safetensors').read_bytes()) / 2e6:.1f}"
 
 
 def finish(shell: Shell, result: Any) -> None:
@@ -73,5 +79,5 @@ def _next(record: dict[str, Any], release: tuple[str, str] | None) -> list[tuple
     number = record["run_id"].partition("-")[0]
     found = [(f"paragrad show {number} --broken", "the held-out questions that got worse")] if record["test"]["broken"] else []
     if release is not None:
-        found.append((f"paragrad rollback {release[0]}", f"the plain prompt again ({release[1]} is the trained one)"))
+        found.append((f"paragrad rollback {release[0]}", "the plain prompt again"))
     return [*found, ("paragrad tune tickets.csv --prompt prompt.txt", "the same on YOUR data")]

@@ -7,6 +7,7 @@ About a fifth are paraphrases the model was never trained on.
 from __future__ import annotations
 
 STYLES: dict[str, str] = {
+    "any": "",
     "sentence": "Answer in a full sentence.",
     "word": "Answer in words.",
     "number": "Answer with a number only.",
@@ -14,7 +15,7 @@ STYLES: dict[str, str] = {
     "tag": "Answer in answer tags.",
     "json": "Answer in JSON.",
 }
-"""Answer style to the phrase that asks for it; the demo's choice parameter renders as this phrase."""
+"""Answer style to the phrase that asks for it, ``any`` to none; the demo's choice parameter renders as this phrase."""
 
 BANK: tuple[str, ...] = (
     "Give only the answer.",

@@ -20,6 +20,8 @@ WORDINGS: tuple[str, ...] = (
     "How many {kinds} do you see? {list}.",
     "Find the total of {kinds}. {list}.",
 )
+USUAL = (14, 30, 8, 26, 8, 6, 4, 4)  # how often the demo uses each wording
+SIZES = (3, 3, 3, 4, 4, 5)  # how many groups its lists have
 SPLITS = ("model", "train", "validation", "test")
 
 
@@ -62,10 +64,10 @@ def _group(number: int, noun: str, digits: bool) -> str:
     return f"{article(noun)} {shown}" if number == 1 else f"{number_word(number)} {shown}"
 
 
-def draw_counting(rng: random.Random) -> Counting:
-    """A random content: three to six groups of one to five things, about half of them of the kind asked for."""
+def draw_counting(rng: random.Random, sizes: Sequence[int] = (3, 4, 5, 6)) -> Counting:
+    """A random content: as many groups as one of ``sizes``, of one to five things, about half of them of the kind asked for."""
     kind = rng.choice(COUNTABLE)
-    size = rng.randint(3, 6)
+    size = rng.choice(sizes)
     hits = rng.choices(range(size + 1), weights=[1 if h in (0, size) else 3 for h in range(size + 1)])[0]
     inside = [noun for noun, k in THINGS.items() if k == kind]
     outside = [noun for noun, k in THINGS.items() if k != kind]
@@ -91,8 +93,8 @@ def counting(n: int, seed: int = 0, *, split: str | None = None) -> list[tuple[s
     rows: list[tuple[str, int]] = []
     seen: set[Counting] = set()
     while len(rows) < n:
-        content = draw_counting(rng)
-        wording = rng.choice(WORDINGS)
+        content = draw_counting(rng, SIZES)
+        wording = rng.choices(WORDINGS, USUAL)[0]
         part = content.split()
         if part == SPLITS[0] or (split and part != split) or content in seen:
             continue

@@ -174,7 +174,7 @@ def share(model: EmbeddedModel, *phrases: str, demos: int = 0) -> float:
 
 
 def test_the_plain_prompt_is_poor_and_the_best_is_good(model: EmbeddedModel) -> None:
-    plain = share(model, "Answer the question.", STYLES["sentence"])
+    plain = share(model, "Answer the question.")
     steps = share(model, "Answer the question.", "Think in steps.", STYLES["number"])
     best = share(model, "Answer the question.", "Think in steps.", STYLES["number"], demos=3)
     contradicted = share(model, "Think in steps.", "Answer at once.", STYLES["number"])

@@ -36,8 +36,8 @@ def test_held_out_phrases_use_known_words() -> None:
 
 
 def test_the_bank_is_known_and_partly_held_out() -> None:
-    assert set(BANK) | set(STYLES.values()) <= set(concept_of())
-    assert not [style for style, text in STYLES.items() if concept_of()[text] != style]
+    assert set(BANK) <= set(concept_of())
+    assert not [style for style, text in STYLES.items() if text and concept_of()[text] != style]
     assert sum(p.held_out for p in phrases() if p.text in BANK) >= 10
 
 
