@@ -16,7 +16,8 @@ class Counter(pg.Module):
     """Answers questions such as "Two apples, a chair, three pears. How many fruits?"."""
 
     def __init__(self) -> None:
-        self.style = pg.Parameter("sentence", "the style of the answer", name="answer.style", space=pg.Choice(list(STYLES)))
+        styles = pg.Choice(list(STYLES))
+        self.style: pg.Parameter[str] = pg.Parameter("any", "the style of the answer", name="answer.style", space=styles)
         self.answer = pg.Generator(
             "Answer the question.",
             inputs=["question", "style"],

@@ -99,10 +99,12 @@ def _flush() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=App, params=GLOBAL(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, no_args_is_help=True)
+@click.group(
+    cls=App, params=GLOBAL(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, no_args_is_help=True
+)
 @click.version_option(__version__, message="paragrad %(version)s")
 @click.pass_context
-def app(ctx: click.Context, **common: Any) -> None:
+def app(ctx: click.Context, /, **common: Any) -> None:
     """Gradients for paragraphs and parameters: train prompts, examples, choices and numbers on your data.
 
     Start with `paragrad demo`: a real training run in two minutes, without a key.

@@ -14,7 +14,13 @@ Record = Mapping[str, Any]
 
 def saved_line(record: Record, home: Path) -> Line:
     """Where the run is, and its digest."""
-    return facts("SAVED", (f"run {safe(record['run_id'])} in {near(home)}", f"seed {record['seed']} gives the same bytes again: sha256 {record['sha256'][:12]}…"))
+    return facts(
+        "SAVED",
+        (
+            f"run {safe(record['run_id'])} in {near(home)}",
+            f"seed {record['seed']} gives the same bytes again: sha256 {record['sha256'][:12]}…",
+        ),
+    )
 
 
 def next_lines(commands: Sequence[tuple[str, str]], label: str = "NEXT") -> list[Line]:

@@ -62,11 +62,19 @@ def code_for(job: Any, options: Mapping[str, Any]) -> str:
     prompt: Prompt = job.prompt
     wrong = next((name for name in prompt.names if not name.isidentifier()), None)
     if wrong is not None or prompt.inline:
-        what = f"the column {wrong!r} is no Python name; rename it" if wrong is not None else "its placeholders stand inside the instruction; put them on lines of their own at the end"
+        what = (
+            f"the column {wrong!r} is no Python name; rename it"
+            if wrong is not None
+            else "its placeholders stand inside the instruction; put them on lines of their own at the end"
+        )
         raise UsageError(f"this prompt cannot be written as code: {what}")
     if not isinstance(job.metric, str):
         raise UsageError("a metric of your own cannot be written into the file; leave --metric out, and put your function there yourself")
-    model = f'pg.llm.connect({options["model"] or "default"!r}, base_url={options["base_url"]!r})' if options.get("base_url") else repr(options["model"])
+    model = (
+        f"pg.llm.connect({options['model'] or 'default'!r}, base_url={options['base_url']!r})"
+        if options.get("base_url")
+        else repr(options["model"])
+    )
     return PAGE.format(
         title=f"Tune a prompt on {job.data.source}.",
         file=options["save_as"][1],

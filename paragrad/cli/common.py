@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMON = ("json", "quiet", "home", "env_file", "debug")
 
 
-def GLOBAL() -> list[click.Parameter]:  # noqa: N802 - a table that click needs fresh per command
+def GLOBAL() -> list[click.Parameter]:
     """The options every command takes, before or after its name."""
     return [
         click.Option(["--json"], is_flag=True, help="Print one JSON object and nothing else."),

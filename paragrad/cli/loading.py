@@ -29,14 +29,15 @@ def load(path: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     try:
         spec.loader.exec_module(module)
     except ParagradError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's file raises is told with its line
+    except (Exception, SystemExit) as error:
         raise UsageError(_told(file, error)) from error
     return module
 
@@ -56,7 +57,11 @@ def task_from(target: str) -> tuple[Any, str]:
         return _named(tasks, name, path), name
     if len(tasks) != 1:
         what = f"{path} has {len(tasks)} tasks" if tasks else f"{path} has no task"
-        hint = f"name one: {path}:{next(iter(tasks))} (there are {', '.join(tasks)})" if tasks else "write at its top level:  task = pg.Task(program, data, metric=...)"
+        hint = (
+            f"name one: {path}:{next(iter(tasks))} (there are {', '.join(tasks)})"
+            if tasks
+            else "write at its top level:  task = pg.Task(program, data, metric=...)"
+        )
         raise UsageError(f"{what}; {hint}")
     name, task = next(iter(tasks.items()))
     return task, name

@@ -50,7 +50,11 @@ def model_options(command: F) -> F:
         click.option("--price", nargs=2, type=float, metavar="IN OUT", help="Dollars per million tokens, where no list price is known."),
         click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key."),
         click.option("--base-url", metavar="URL", help="Any OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1."),
-        click.option("--model", metavar="NAME", help="Who answers: openai:gpt-5-mini, ollama:qwen3, embedded, …  [default: what `connect` chose, else a key or server that is found]"),
+        click.option(
+            "--model",
+            metavar="NAME",
+            help="Who answers: openai:gpt-5-mini, ollama:qwen3, embedded, …  [default: what `connect` chose, else what is found]",
+        ),
     ):
         command = option(command)
     return command
@@ -90,7 +94,9 @@ def check_url(url: str | None) -> None:
     if url is None:
         return
     if urlsplit(url).password or urlsplit(url).username or redact(url) != url:
-        raise UsageError("the address holds a key or a password; take it out, put it into an environment variable and name that with --api-key-env")
+        raise UsageError(
+            "the address holds a key or a password; take it out, put it into an environment variable and name that with --api-key-env"
+        )
 
 
 def probe(model: Any) -> tuple[Any, float]:

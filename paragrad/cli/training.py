@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from paragrad.cli.common import Shell
 from paragrad.cli.failures import ConditionNotMet
 from paragrad.errors import UsageError
 from paragrad.runs.figures import money, percent, safe
@@ -24,8 +23,14 @@ def training_options(command: F) -> F:
     """The options of every training command."""
     for option in reversed(
         (
-            click.option("--optimizer-model", metavar="NAME", help="Who writes proposals; without one, prompts are edited phrase by phrase."),
-            click.option("--budget", metavar="WORDS", help="Hard limits: '$2', '500 calls', '10 min', '$2 + 500 calls'.  [default: 2,000 calls, and $5 for priced models]"),
+            click.option(
+                "--optimizer-model", metavar="NAME", help="Who writes proposals; without one, prompts are edited phrase by phrase."
+            ),
+            click.option(
+                "--budget",
+                metavar="WORDS",
+                help="Hard limits: '$2', '500 calls', '10 min', '$2 + 500 calls'.  [default: 2,000 calls, and $5 for priced models]",
+            ),
             click.option("--plan", is_flag=True, help="Show rows, calls, dollars and minutes; spend nothing."),
             click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
             click.option("--seed", type=int, default=None, help="Decides the split and every random choice."),
@@ -81,7 +86,10 @@ def check_budget(budget: Any, model: Any) -> None:
     from paragrad.llm import Budget
 
     if isinstance(budget, str) and Budget.of(budget).usd is not None and model is not None and model.price is None:
-        raise UsageError(f"the budget {budget} is in dollars, but the price of {safe(model.name)} is not known; add --price IN OUT (dollars per million tokens), or limit calls")
+        raise UsageError(
+            f"the budget {budget} is in dollars, but the price of {safe(model.name)} is not known; "
+            "add --price IN OUT (dollars per million tokens), or limit calls"
+        )
 
 
 def plan_lines(task: Any, changes: Mapping[str, Any]) -> tuple[list[Line], Any]:
@@ -97,14 +105,31 @@ def plan_lines(task: Any, changes: Mapping[str, Any]) -> tuple[list[Line], Any]:
     elif plan.usd is None:
         cost = "price unknown"
     minutes = max(1, round(plan.minutes[1]))
-    lines = [facts("plan", (f"≤ {plan.calls[1]:,} calls", cost, f"about {max(1, round(plan.minutes[0]))} to {minutes} min" if minutes > 1 else "about 1 min", f"{trainer.workers} at a time"))]
+    lines = [
+        facts(
+            "plan",
+            (
+                f"≤ {plan.calls[1]:,} calls",
+                cost,
+                f"about {max(1, round(plan.minutes[0]))} to {minutes} min" if minutes > 1 else "about 1 min",
+                f"{trainer.workers} at a time",
+            ),
+        )
+    ]
     lines += [labelled("!", (safe(note.removeprefix("!").strip()), "bad")) for note in plan.notes]
     return lines, plan
 
 
 def plan_json(plan: Any) -> dict[str, Any]:
     """A plan as data."""
-    return {"rows": plan.rows, "calls": plan.calls, "tokens": plan.tokens, "usd": plan.usd, "minutes": plan.minutes, "notes": list(plan.notes)}
+    return {
+        "rows": plan.rows,
+        "calls": plan.calls,
+        "tokens": plan.tokens,
+        "usd": plan.usd,
+        "minutes": plan.minutes,
+        "notes": list(plan.notes),
+    }
 
 
 def started(command: str, **details: Any) -> dict[str, Any]:

@@ -67,13 +67,21 @@ class RunJournal:
         return found
 
     def effect(
-        self, at: Coordinate, kind: str, digest: str, perform: Callable[[], Mapping[str, Any]], *, describe: Description = None
+        self,
+        at: Coordinate,
+        kind: str,
+        digest: str,
+        perform: Callable[[], Mapping[str, Any]],
+        *,
+        describe: Description = None,
+        paid: bool = True,
     ) -> tuple[Mapping[str, Any], bool]:
         """The outcome of the effect at ``at``, and whether it was replayed; see the protocol.
 
         Args:
             describe: a small JSON-like description of the request (or a function that makes one), kept
                 with the intent so that a later ``Diverged`` can show what differed.
+            paid: False for what may be repeated at no cost: one row, not waited for, yet before every later one.
 
         Raises:
             Diverged: an effect of another kind or digest is recorded at ``at``.
@@ -85,12 +93,13 @@ class RunJournal:
             outcome = self._answered(where, kind, digest, describe)
             if outcome is not None:
                 return outcome.payload, True
-            crash_point("before-intent")
-            self._append(Entry(where, kind, "intent", digest, encode(_described(describe), f"the description of {kind} at {where}")))
-            crash_point("after-intent")
+            if paid:
+                crash_point("before-intent")
+                self._append(Entry(where, kind, "intent", digest, encode(_described(describe), f"the description of {kind} at {where}")))
+                crash_point("after-intent")
             entry = Entry(where, kind, "outcome", digest, self._perform(where, kind, digest, perform))
             crash_point("before-outcome")
-            self._append(entry)
+            self._append(entry, wait=paid)
             crash_point("after-outcome")
             payload: Mapping[str, Any] = json.loads(entry.payload)
             return payload, False
@@ -168,10 +177,10 @@ class RunJournal:
         if header is not None:
             _compare(dict(self.header), dict(header), self.path)
 
-    def _append(self, *entries: Entry) -> None:
+    def _append(self, *entries: Entry, wait: bool = True) -> None:
         if self._writer is None:
             raise JournalError(f"{self.path} was opened read-only")
-        self._writer.append(list(entries))
+        self._writer.append(list(entries), wait=wait)
 
     def _rows(self, where: str, parameters: Sequence[Any]) -> list[Event]:
         with self._lock, database.translated(self.path, "reading the run journal"):

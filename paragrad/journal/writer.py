@@ -31,8 +31,8 @@ class GroupCommit:
         self._thread: Thread | None = None
         self._closed = False
 
-    def append(self, entries: list[Entry]) -> None:
-        """Write ``entries`` in one transaction; returns once they are on the disk.
+    def append(self, entries: list[Entry], *, wait: bool = True) -> None:
+        """Write ``entries`` in one transaction; returns once they are on the disk, or at once without ``wait``.
 
         Raises:
             JournalError: they could not be written; none of them was.
@@ -46,7 +46,8 @@ class GroupCommit:
                 self._thread = Thread(target=_write, args=(self.path, self._queue), name="paragrad-journal", daemon=True)
                 self._thread.start()
             self._queue.put((rows, done))
-        done.result()
+        if wait:
+            done.result()
 
     def close(self) -> None:
         """Finish what was accepted, then stop the thread."""

@@ -59,11 +59,12 @@ def load(program: Module, path: Any) -> None:
     unknown = [where for where in manifest["parameters"] if where not in named]
     if unknown:
         raise UsageError(f"{folder} holds {unknown[0]!r}, which this program does not have; it has {', '.join(named) or 'none'}")
-    values = {
-        where: {"value": value_in(folder, entry), "requires_grad": entry["requires_grad"]}
-        for where, entry in manifest["parameters"].items()
-    }
-    program.load_state_dict(values, strict=False)
+    entries = manifest["parameters"].items()
+    values = {where: {"value": value_in(folder, entry), "requires_grad": entry.get("requires_grad") is not False} for where, entry in entries}
+    try:
+        program.load_state_dict(values, strict=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{folder} does not fit this program: {error}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{folder} holds no saved program: there is no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("parameters"), dict):
         raise DataError(f"{file} is not a manifest of format {FORMAT}")
@@ -97,7 +98,7 @@ def value_in(folder: Path, entry: Mapping[str, Any]) -> Any:
             text = data.decode("utf-8")
             return space.check(text if hashlib.sha256(data).hexdigest() == entry.get("sha256") else text.rstrip("\n"))
         return _from_lines(space, data) if space.kind == "demos" else space.decode(data)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{file} does not hold a {space.kind}: {error}") from error
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from paragrad.ops.shapes import raw, scatter, zeros
+from paragrad.ops.shapes import raw, scatter
 from paragrad.trace.operation import PASS, STOP, TABLE
+from paragrad.trace.spread import Spread, zeros
+from paragrad.trace.variable import Variable
 
 
 def _element(g: Any, out: Any, container: Any, key: Any) -> Any:
-    """Zeros of the container's form with ``g`` at ``key``; None when the container is not numeric."""
-    value = raw(container)
-    return None if isinstance(value, str) or zeros(value) is None else scatter(g, value, raw(key))
+    """``g`` at ``key`` and zeros elsewhere; nothing when the container is not numeric."""
+    value, place = raw(container), raw(key)
+    if isinstance(g, Variable):
+        return None if zeros(value) is None else scatter(g, value, place)
+    return Spread(value, place, g)
 
 
 def _sliced(g: Any, out: Any, container: Any, start: Any, stop: Any, step: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from paragrad.trace.operation import PASS, STOP, TABLE, Operation
 from paragrad.trace.record import operate
+from paragrad.trace.spread import put, zeros
 from paragrad.trace.variable import Variable
 
 
@@ -44,28 +45,9 @@ def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
-def zeros(value: Any) -> Any:
-    """Zeros in the form of a numeric value, or None for anything else."""
-    if isinstance(value, (list, tuple)):
-        inner = [zeros(x) for x in value]
-        return None if any(x is None for x in inner) else inner
-    if isinstance(value, dict):
-        named = {key: zeros(x) for key, x in value.items()}
-        return None if any(x is None for x in named.values()) else named
-    if hasattr(value, "shape"):
-        return value * 0.0
-    return 0.0 if isinstance(value, (int, float)) else None
-
-
 def _scatter(g: Any, container: Any, key: Any) -> Any:
     """Zeros in the form of ``container`` with ``g`` at ``key``."""
-    spread = zeros(container)
-    keys = key if isinstance(key, tuple) else (key,)
-    if hasattr(spread, "shape") and any(hasattr(k, "shape") or isinstance(k, list) for k in keys):
-        import_module("numpy").add.at(spread, key, g)  # an index may repeat
-    else:
-        spread[key] = g
-    return spread
+    return put(zeros(container), key, g)
 
 
 def _folded(g: Any, count: int) -> Any:

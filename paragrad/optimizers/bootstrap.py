@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from paragrad.optimizers.base import Transform
 from paragrad.protocols.data import Demo
 from paragrad.protocols.evidence import Ask, Candidate, Evidence, ItemEvidence, ParameterEvidence
+from paragrad.spaces.plain import plain
 
 SMOOTHING = 0.05  # a teacher no better than its student still teaches, a little
 
@@ -79,8 +81,8 @@ class BootstrapFewShot(Transform):
         chosen = _weighted(taught, weights, shots - raw, evidence.random)
         known = {row for row, _ in chosen}
         rest = [(row, run) for row, run in sorted(runs.items()) if row not in known and run["target"] is not None]
-        plain = _weighted(rest, [1.0 - student.get(row, 0.0) + 1e-6 for row, _ in rest], raw, evidence.random)
-        picked = [Demo(run["inputs"], run["output"]) for _, run in chosen] + [Demo(run["inputs"], run["target"]) for _, run in plain]
+        raws = _weighted(rest, [1.0 - student.get(row, 0.0) + 1e-6 for row, _ in rest], raw, evidence.random)
+        picked = [Demo(run["inputs"], run["output"]) for _, run in chosen] + [Demo(run["inputs"], run["target"]) for _, run in raws]
         return tuple(picked)
 
 
@@ -104,12 +106,9 @@ def _add_run(runs: dict[str, dict[str, Any]], item: ItemEvidence) -> None:
             rows = runs.setdefault(step.component, {})
             known = rows.get(str(item.item))
             if known is None or item.score > known["score"]:
-                rows[str(item.item)] = {
-                    "inputs": dict(step.input_args),
-                    "output": step.output,
-                    "target": item.target,
-                    "score": item.score,
-                }
+                with suppress(TypeError, ValueError):  # what no file can hold is no example
+                    found = {"inputs": dict(step.input_args), "output": step.output, "target": item.target}
+                    rows[str(item.item)] = {**plain(found, step.component, models=True), "score": item.score}
 
 
 def _of_component(runs: dict[str, dict[str, Any]], component: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from paragrad.propagators.base import Base
 from paragrad.protocols.gradient import Feedback, Tag
 from paragrad.trace.operators import ADDED
 from paragrad.trace.record import operate
-from paragrad.trace.values import added, brief, is_number, is_numeric
+from paragrad.trace.spread import plus
+from paragrad.trace.values import brief, is_number, is_numeric
 from paragrad.trace.variable import Variable
 
 
@@ -39,7 +40,7 @@ def add(a: Any, b: Any) -> Any:
     """The sum of two gradients of one form; recorded when they are Variables."""
     if isinstance(a, Variable) or isinstance(b, Variable):
         return operate(ADDED, (a, b))
-    return added(a, b)
+    return plus(a, b)
 
 
 class Numeric(Base):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from paragrad.propagators.base import Base, join
@@ -30,7 +29,7 @@ class Score(Base):
 
     def deliver(self, accumulator: Any, gradient: Scores, tag: Tag, stale: bool) -> None:
         """File the records under the component they came through."""
-        accumulator.scores.extend(replace(record, component=tag.operation) for record in gradient)
+        accumulator.scores.extend([ScoreRecord(r.item, r.metric, r.value, r.status, tag.operation) for r in gradient])
 
 
 def _record(item: Any, metric: str, value: Any, status: str) -> ScoreRecord:

@@ -110,12 +110,15 @@ class Text(Base):
 
     def deliver(self, accumulator: Any, gradient: Words, tag: Tag, stale: bool) -> None:
         """One contribution per item, tagged (item, operation, argument)."""
+        if len(gradient) == 1:
+            segment = gradient[0]
+            accumulator.texts.append(Contribution(segment.item, segment.value, tag.operation, tag.argument, stale))
+            return
         by_item: dict[Any, list[Segment]] = {}
         for segment in gradient:
             by_item.setdefault(segment.item, []).append(segment)
         for item, segments in by_item.items():
-            value = self.outward(tuple(segments))
-            accumulator.texts.append(Contribution(item, value, Tag(item, tag.operation, tag.argument), stale))
+            accumulator.texts.append(Contribution(item, self.outward(tuple(segments)), tag.operation, tag.argument, stale))
 
 
 def united(a: Words, b: Words) -> Words:

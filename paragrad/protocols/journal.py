@@ -19,8 +19,12 @@ class Journal(Protocol):
         perform: Callable[[], Mapping[str, Any]],
         *,
         describe: Callable[[], Mapping[str, Any]] | None = None,
+        paid: bool = True,
     ) -> tuple[Mapping[str, Any], bool]:
         """The outcome of the effect at ``at``, and whether it was replayed.
+
+        ``paid=False``: an effect that may be repeated at no cost. It has no intent, and its outcome is
+        written without waiting, but before any later row.
 
         ``describe`` gives a few JSON-like words about the request, kept with the intent for ``Diverged``.
 

@@ -29,8 +29,10 @@ class Counter(Module):
     """Counts things of one kind: "Two apples, a chair, three pears. How many fruits?" """
 
     def __init__(self) -> None:
-        self.style = Parameter("sentence", "the style of the answer", name="answer.style", space=Choice(list(STYLES)))
-        self.answer = Generator("Answer the question.", inputs=["question", "style"], demos=3, template="{instruction} {style}", name="answer", max_tokens=120)
+        self.style: Parameter[str] = Parameter("any", "the style of the answer", name="answer.style", space=Choice(list(STYLES)))
+        self.answer = Generator(
+            "Answer the question.", inputs=["question", "style"], demos=3, template="{instruction} {style}", name="answer", max_tokens=120
+        )
 
     def forward(self, question: str) -> Any:
         """The model's whole reply; the metric reads its last line."""

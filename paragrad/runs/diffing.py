@@ -91,7 +91,9 @@ def compared(a: Record, b: Record) -> tuple[Comparison, list[tuple[Record, Recor
     first = {_key(row): row for row in a.get("rows") or ()}
     pairs = [(first[_key(row)], row) for row in b.get("rows") or () if _key(row) in first]
     if not pairs:
-        raise UsageError(f"runs {a['run_id']} and {b['run_id']} share no held-out row, so they cannot be compared; use the same data and seed")
+        raise UsageError(
+            f"runs {a['run_id']} and {b['run_id']} share no held-out row, so they cannot be compared; use the same data and seed"
+        )
     return compare([x["after"]["score"] for x, _ in pairs], [y["after"]["score"] for _, y in pairs]), pairs
 
 

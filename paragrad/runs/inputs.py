@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paragrad.data import DataLoader, Dataset, read, rows
+from paragrad.data import Dataset, read
 from paragrad.errors import DataError, UsageError
 from paragrad.guides.binding import BoundMetric, bind_metric
 from paragrad.llm import as_model, connect, model_in_use
 from paragrad.modules import Generator
 from paragrad.runs.sameness import content_key
-from paragrad.trace.binding import Binder
-from paragrad.trace.bundle import BoundBundle, Bundle
 from paragrad.trace.module import Module, Wrapped, module_of
+from paragrad.trainers.intake import bound_rows
 
 SHARES = (0.5, 0.25, 0.25)
 
@@ -30,32 +28,9 @@ def program_of(program: Any) -> Module:
     return found
 
 
-def signature(program: Module) -> tuple[list[str], list[str]]:
-    """Names of the program's inputs, and those that have a default. Empty when it takes anything."""
-    binder = _binder(program)
-    if binder is None or binder.signature is None:
-        return list(getattr(program, "inputs", None) or ()), []
-    named = [p for p in binder.signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return [p.name for p in named], [p.name for p in named if p.default is not inspect.Parameter.empty]
-
-
-def _binder(program: Module) -> Binder | None:
-    own: Binder | None = getattr(program, "_binder", None)
-    if own is not None:
-        return own
-    if getattr(program, "inputs", None) is not None or hasattr(program, "instruction"):
-        return None
-    fn = program.fn if isinstance(program, Wrapped) else program.forward
-    if isinstance(fn, Bundle):
-        return fn.binder
-    return Binder(fn.bundle.fn.__get__(fn.instance)) if isinstance(fn, BoundBundle) else Binder(fn)
-
-
 def dataset_of(data: Any, program: Module) -> Dataset:
     """Rows bound to the program's inputs: from a path, a Dataset, or rows."""
-    loaded = read(data) if isinstance(data, (str, Path)) else data.dataset if isinstance(data, DataLoader) else rows(data)
-    names, optional = signature(program)
-    return loaded.bind(names, optional=optional) if names else loaded
+    return bound_rows(read(data) if isinstance(data, (str, Path)) else data, program)
 
 
 def parts(program: Module, train: Any, validate: Any, test: Any, *, seed: int) -> tuple[Dataset, Dataset | None, Dataset | None]:

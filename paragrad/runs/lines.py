@@ -85,7 +85,9 @@ def diff_parts(text: str) -> list[Part]:
 
     parts: list[Part] = []
     for piece in re.split(r"(\[-.*?-\]|\[\+.*?\+\])", text, flags=re.DOTALL):
-        style = "bad" if piece.startswith("[-") and piece.endswith("-]") else "good" if piece.startswith("[+") and piece.endswith("+]") else ""
+        style = (
+            "bad" if piece.startswith("[-") and piece.endswith("-]") else "good" if piece.startswith("[+") and piece.endswith("+]") else ""
+        )
         if piece:
             parts.append((piece, style))
     return parts

@@ -111,9 +111,16 @@ def record_ends(data: bytes, *, quoted: bool) -> list[int]:
 
 
 def predict(
-    program: Module, rows: Dataset, sheet: Sheet, *, model: Any = None, answer: str = "answer", workers: int | None = None, budget: Any = None,
+    program: Module,
+    rows: Dataset,
+    sheet: Sheet,
+    *,
+    model: Any = None,
+    answer: str = "answer",
+    workers: int | None = None,
+    budget: Any = None,
     told: Callable[[int, int], None] = lambda done, of: None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Answer the rows that are not answered yet, in order.
 
     A row the program fails on gets an empty answer and the reason in the column ``error``.
@@ -133,7 +140,9 @@ def predict(
         todo = [rows[index] for index in range(before, len(rows))]
         with use(model) if model is not None else nullcontext(), Threads(workers or 16) as threads:
             found = threads.map(
-                lambda row: program.predict(**dict(row.inputs)), todo, scopes=lambda index, _: Scope(Coordinate(item=before + index), ledger=ledger)
+                lambda row: program.predict(**dict(row.inputs)),
+                todo,
+                scopes=lambda index, _: Scope(Coordinate(item=before + index), ledger=ledger),
             )
             for index, outcome in found:
                 if outcome.error is not None and not isinstance(outcome.error, ExecutionError):
@@ -143,7 +152,15 @@ def predict(
                 told(before + index + 1, len(rows))
         sheet.finish()
     total = ledger.total
-    return {"rows": len(rows), "before": before, "failed": failed, "calls": total.calls, "tokens": total.tokens, "usd": total.usd, "cached": total.cached_calls}
+    return {
+        "rows": len(rows),
+        "before": before,
+        "failed": failed,
+        "calls": total.calls,
+        "tokens": total.tokens,
+        "usd": total.usd,
+        "cached": total.cached_calls,
+    }
 
 
 @contextmanager

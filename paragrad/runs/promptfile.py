@@ -107,7 +107,9 @@ def bound(prompt: Prompt, columns: Sequence[str], inputs: Sequence[str] = (), wh
     if prompt.names:
         unused = [name for name in inputs if name not in prompt.names]
         if unused:
-            raise UsageError(f"the prompt has no place for {', '.join(unused)}; write {{{unused[0]}}} where it belongs, or leave it out of --input")
+            raise UsageError(
+                f"the prompt has no place for {', '.join(unused)}; write {{{unused[0]}}} where it belongs, or leave it out of --input"
+            )
         return prompt
     if not inputs:
         raise UsageError("the prompt has no {placeholder} and no input column is known; write {column} in the prompt, or give --input")
@@ -123,7 +125,9 @@ class Prompted(Module):
         self.inputs = prompt.names
         output: Any = Literal[prompt.labels] if prompt.labels else str
         space = Text(placeholders=prompt.names) if prompt.inline else Text()
-        self.instruction = Parameter(prompt.instruction, "the instruction of a language model", name="instruction", space=space)
+        self.instruction: Parameter[str] = Parameter(
+            prompt.instruction, "the instruction of a language model", name="instruction", space=space
+        )
         shots = max(demos, len(prompt.demos)) if not prompt.inline else 0
         given: Any = 0
         if shots:
@@ -159,7 +163,7 @@ def ours(folder: Path) -> bool:
         return True
     try:
         return bool(json.loads((folder / FILES[2]).read_text("utf-8")).get("format") == FORMAT)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -173,4 +177,6 @@ def _with_saved(prompt: Prompt, file: Path) -> Prompt:
         demos = Demos(max_shots=MOST_DEMOS).check([json.loads(line) for line in lines if line.strip()])
         return replace(prompt, demos=demos, labels=tuple(map(str, manifest["labels"])), target=manifest["target"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"{file.parent} holds a damaged prompt: {error}; restore {FILES[1]} and {FILES[2]}, or take the instruction elsewhere") from error
+        raise UsageError(
+            f"{file.parent} holds a damaged prompt: {error}; restore {FILES[1]} and {FILES[2]}, or take the instruction elsewhere"
+        ) from error

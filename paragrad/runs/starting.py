@@ -74,7 +74,10 @@ def publish_start_and_best(result: Any, home: Path, name: str) -> tuple[str, str
 
 
 def _stages(result: Any) -> list[tuple[Any, str]]:
-    return [(result.best.before, f"the start of run {result.run_id}"), (result.best.values, f"run {result.run_id}, validation {result.score:.4f}")]
+    return [
+        (result.best.before, f"the start of run {result.run_id}"),
+        (result.best.values, f"run {result.run_id}, validation {result.score:.4f}"),
+    ]
 
 
 def _release(store: Any, result: Any, values: Any, name: str, note: str) -> str:

@@ -39,7 +39,7 @@ def _both(label: str, before: Record, after: Record) -> list[Line]:
     found = []
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
-        interval = f"[{100 * low:4.1f}, {100 * high:5.1f}]" if low is not None and high is not None else ""
+        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
         share = one["score"]
         shown = pad(percent(share, 1), 8, right=True)
         found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))
@@ -88,7 +88,8 @@ def changes(record: Record) -> list[Line]:
     """What changed in every parameter; what did not is not shown."""
     diffs: Mapping[str, str] = record.get("diffs") or {}
     if not diffs:
-        return [labelled("CHANGED", ("nothing: no change was proven to help", "dim"))]
+        why = f" ({safe(record['stopped'])})" if record.get("stopped") else ""
+        return [labelled("CHANGED", (f"nothing: no change was proven to help{why}", "dim"))]
     label = "CHANGED" if record["significant"] else "TRIED"
     wide = min(30, max(len(id) for id in diffs)) + 2
     found = []
@@ -98,7 +99,9 @@ def changes(record: Record) -> list[Line]:
         rows = [*rows[:LONGEST_DIFF], *([f"… {plural(more, 'more line')}"] if more > 0 else [])]
         head = label if place == 0 else ""
         for number, row in enumerate(rows):
-            first = Line((((head if number == 0 else "").ljust(LABEL), "label"), *_named(id if number == 0 else "", wide, row)), LABEL + wide)
+            first = Line(
+                (((head if number == 0 else "").ljust(LABEL), "label"), *_named(id if number == 0 else "", wide, row)), LABEL + wide
+            )
             found.append(first)
     if not record["significant"]:
         found.append(labelled("", ("not taken: the values you started with stay", "dim")))

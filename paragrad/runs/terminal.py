@@ -43,7 +43,9 @@ class Terminal:
         from rich.live import Live
 
         view = _View(self, watch)
-        with Live(view, console=self.console, refresh_per_second=REFRESH, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
+        with Live(
+            view, console=self.console, refresh_per_second=REFRESH, transient=True, redirect_stdout=False, redirect_stderr=False
+        ) as live:
             self._live = live
             try:
                 yield

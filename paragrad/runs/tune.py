@@ -82,9 +82,10 @@ def rows_for(
     found = read_prompt(prompt)
     table = read(data)
     inputs = tuple(input) or found.names
-    for name in inputs:
-        if name not in found.names:
-            table.column(name)
+    for name in input:
+        table.column(name)
+    if found.names:
+        bound(found, table.columns, (), table.source)
     goal = target_of(table, inputs, target or found.target)
     inputs = inputs or tuple(name for name in table.columns if name != goal and not is_id(name))
     fitting = bound(found, table.columns, inputs, table.source)
@@ -110,8 +111,12 @@ def target_of(table: Dataset, inputs: Sequence[str], named: str | None) -> str:
     if len(likely) == 1 and inputs:
         return likely[0]
     if not likely:
-        raise UsageError(f"every column of {table.source} is an input, so there is no wanted answer to learn from; columns: {', '.join(table.columns)}")
-    raise UsageError(f"which column holds the wanted answer? add --target {likely[-1]} (or {', '.join(likely[:-1]) or 'write {column} in the prompt'})")
+        raise UsageError(
+            f"every column of {table.source} is an input, so there is no wanted answer to learn from; columns: {', '.join(table.columns)}"
+        )
+    raise UsageError(
+        f"which column holds the wanted answer? add --target {likely[-1]} (or {', '.join(likely[:-1]) or 'write {column} in the prompt'})"
+    )
 
 
 def is_id(name: str) -> bool:
@@ -166,7 +171,9 @@ def searcher(program: Prompted, optimizer_model: Any) -> Any:
     if optimizer_model is not None:
         named = next((name for name in ASKING if name in optimizers), None)
         if named is None:
-            raise UsageError("no optimizer of this version asks a model for proposals; leave --optimizer-model out: prompts are then edited phrase by phrase")
+            raise UsageError(
+                "no optimizer of this version asks a model; leave --optimizer-model out: prompts are then edited phrase by phrase"
+            )
         writer = optimizers.get(named)()
     return partition({"text": writer, "demos": BootstrapFewShot()}) if program.answer.demos is not None else writer
 
@@ -181,7 +188,9 @@ def write(result: Any, job: Job, folder: Path) -> list[Path]:
         "run": result.run_id, "seed": result.seed, "metric": job.metric_name, "models": dict(result.models),
         "held_out": result.to_json()["test"], "sha256": result.sha256,
     }  # fmt: skip
-    prompt = replace(job.prompt, instruction=result.best.values["instruction"], demos=tuple(result.best.values.get("demos") or job.prompt.demos))
+    prompt = replace(
+        job.prompt, instruction=result.best.values["instruction"], demos=tuple(result.best.values.get("demos") or job.prompt.demos)
+    )
     written = save(prompt, folder, about)
     broken = folder / "broken.csv"
     rows = _broken(result)
@@ -214,4 +223,6 @@ def _broken(result: Any) -> list[dict[str, Any]]:
 def _refuse_missing(rows: Dataset, target: str) -> None:
     empty = [i for i, row in enumerate(rows) if row.target is None or row.target == ""]
     if empty:
-        raise DataError(f"{len(empty)} of {len(rows)} rows have no {target!r}, the first is {rows.where(empty[0])}; fill them in or take the rows out")
+        raise DataError(
+            f"{len(empty)} of {len(rows)} rows have no {target!r}, the first is {rows.where(empty[0])}; fill them in or take the rows out"
+        )

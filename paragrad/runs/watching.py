@@ -14,6 +14,7 @@ from paragrad.runs.table import answer, asked
 Event = Mapping[str, Any]
 
 MARKS = {"accepted": ("✓", "good"), "refused": ("✗", "bad"), "unproven": ("·", "dim")}
+ORIGIN = 42  # columns of a proposal's description
 VERDICTS = {"accepted": "kept", "refused": "refused", "unproven": "not proven"}
 
 
@@ -91,13 +92,13 @@ class Watch:
         self.usd = None if self.usd is None or usd is None else self.usd + usd
 
     def _on_decision(self, event: Event) -> list[Line]:
-        mark, style = MARKS[event["decision"]]
+        even = event["decision"] == "refused" and event["after"] >= event["before"]
+        mark, style = ("·", "dim") if even else MARKS[event["decision"]]
+        verdict = "no gain" if even else VERDICTS[event["decision"]]
         scores = f"{percent(event['before']).removesuffix(' %')} → {percent(event['after'])}"
-        wide = 42
-        origin = one_line(event["origin"], wide)
+        origin = pad(one_line(event["origin"], ORIGIN), ORIGIN)
         p = p_value(event["p"]) if event["decision"] != "refused" else ""
-        verdict: Part = (VERDICTS[event["decision"]], style)
-        return [line((f" {mark} ", style), pad(origin, wide), pad(scores, 14, right=True), "  ", (pad(p, 8), "dim"), verdict, indent=3)]
+        return [line((f" {mark} ", style), origin, pad(scores, 14, right=True), "  ", (pad(p, 8), "dim"), (verdict, style), indent=3)]
 
     def _on_step(self, event: Event) -> list[Line]:
         self.step = event["step"]
@@ -159,7 +160,10 @@ class Watch:
         if event["event"] == "baseline":
             found = [*found, facts("start", (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call")))]
         if event["event"] == "step":
-            found = [*found, line(f" step {event['step']}", ("  ", ""), f"validation {percent(event['score'], 1)}", f" · {self._facts()}", indent=1)]
+            found = [
+                *found,
+                line(f" step {event['step']}", ("  ", ""), f"validation {percent(event['score'], 1)}", f" · {self._facts()}", indent=1),
+            ]
         return found
 
 

@@ -12,9 +12,9 @@ from paragrad.stores.cells import StoreCell, ensure
 from paragrad.stores.opening import open as open_store
 from paragrad.stores.releases import ReleaseView
 from paragrad.trace.cell import Cell
+from paragrad.trace.described import refuse_unnamed
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.overlay import Overlay, overlaid
-from paragrad.trace.parameter import refuse_unnamed
 from paragrad.trace.state import STATE
 
 

@@ -31,7 +31,7 @@ def check_grads(fn: Callable[..., Any], args: Sequence[Any], *, order: int = 1, 
 
 def gradients(fn: Callable[..., Any], args: Sequence[Any]) -> list[Any]:
     """The gradient of every argument, zeros where nothing flowed."""
-    variables = [Variable(arg, requires_grad=True) for arg in args]
+    variables: list[Variable[Any]] = [Variable(arg, requires_grad=True) for arg in args]
     out = fn(*variables)
     if out.grad_fn is None:
         return [None] * len(args)
@@ -84,7 +84,7 @@ def _check_second(fn: Callable[..., Any], args: Sequence[Any], step: float, rtol
 
 def _second(fn: Callable[..., Any], args: Sequence[Any], a: int, place: Any) -> list[Any]:
     """The gradient of one element of the gradient of argument ``a``."""
-    variables = [Variable(arg, requires_grad=True) for arg in args]
+    variables: list[Variable[Any]] = [Variable(arg, requires_grad=True) for arg in args]
     fn(*variables).backward(create_graph=True)
     if not variables[a].grad:
         return [None] * len(args)

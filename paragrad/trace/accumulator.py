@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, SupportsIndex
 
 from paragrad.protocols.data import Episode
 from paragrad.protocols.gradient import ScoreRecord, Tag
-from paragrad.trace.values import added
+from paragrad.trace.spread import compact, dense, plus
 
 FOLD = 4096  # numbers kept before they are folded into exact partials
 FOLD_PARTS = 64  # arrays kept before they are summed within their items
@@ -35,8 +35,14 @@ class Contribution(NamedTuple):
 
     item: int | str | None
     value: Any
-    tag: Tag
+    operation: str
+    argument: str
     stale: bool = False
+
+    @property
+    def tag(self) -> Tag:
+        """Where it came from."""
+        return Tag(self.item, self.operation, self.argument)
 
 
 class Accumulator:
@@ -79,7 +85,7 @@ class Accumulator:
                 self.numbers[:before] = partials
                 self.folded += before - len(partials)
             if parts >= self.limit:
-                sums = list(_by_item(self.parts[:parts]).items())
+                sums = [(item, compact(g)) for item, g in _by_item(self.parts[:parts]).items()]
                 self.limit = max(FOLD_PARTS, 2 * len(sums))
                 self.parts[:parts] = sums
                 self.folded += parts - len(sums)
@@ -91,7 +97,7 @@ class Accumulator:
             return _exact_sum(self.numbers) if self.numbers else None
         sums = _by_item(parts)
         each = [sums[item] for item in sorted(sums, key=item_key)]
-        return reduce(_plus, each if not self.numbers else [_exact_sum(self.numbers), *each])
+        return dense(reduce(_plus, each if not self.numbers else [_exact_sum(self.numbers), *each]))
 
     def number_count(self) -> int:
         """How many numeric contributions were added."""
@@ -120,8 +126,8 @@ def _plus(a: Any, b: Any) -> Any:
         from paragrad.trace.operators import ADDED
         from paragrad.trace.record import operate
 
-        return operate(ADDED, (a, b))
-    return added(a, b)
+        return operate(ADDED, (dense(a), dense(b)))
+    return plus(a, b)
 
 
 def _by_item(parts: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:

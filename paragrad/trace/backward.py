@@ -154,25 +154,27 @@ def _seeded(roots: list[Root], propagators: Sequence[Any] | None, create_graph: 
     """
     chosen = [registry.propagators.get(kind)() for kind in DEFAULT_KINDS] if propagators is None else list(propagators)
     seeded = []
-    unclaimed = dict.fromkeys(i for i, root in enumerate(roots) if root.node.requires)
+    views = [(SeedView(root.node, root.item, create_graph), root.feedback) for root in roots if root.node.requires]
+    claimed: set[SeedView] = set()
     for propagator in chosen:
         grads: dict[Node, Any] = {}
-        for i, (node, feedback, item) in enumerate(roots):
-            gradient = propagator.seed(SeedView(node, item, create_graph), feedback) if node.requires else None
+        for view, feedback in views:
+            gradient = propagator.seed(view, feedback)
             if gradient is not None:
+                node = view.node
                 grads[node] = gradient if node not in grads else propagator.merge([grads[node], gradient])
-                unclaimed.pop(i, None)
+                claimed.add(view)
         if grads:
             seeded.append((propagator, grads))
-    if propagators is None:
-        for i in unclaimed:
-            _refuse(roots[i])
+    if propagators is None and len(claimed) < len(views):
+        for view, feedback in views:
+            if view not in claimed:
+                _refuse(view.value, feedback)
     return seeded
 
 
-def _refuse(root: Root) -> None:
+def _refuse(value: Any, feedback: Any) -> None:
     """Say why an output has no gradient (an empty Feedback says nothing and is fine)."""
-    value, feedback = root.node.value, root.feedback
     if feedback is None and not is_scalar(value):
         raise RuntimeError(f"{brief(value)} has more than one element; say what to improve: backward(gradient) with a matching Variable, or words")
     if feedback is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from paragrad.errors import StaleTrace
 from paragrad.protocols.gradient import Tag
-from paragrad.trace.nodes import Leaf, Node, Version, edge_names
+from paragrad.trace.nodes import Leaf, Node, Version, edge_paths, shown_path
 from paragrad.trace.pull import Arrival
 
 
@@ -29,10 +29,10 @@ def deliver(arrivals: Sequence[Arrival], stale: str, item: int | str | None) -> 
         accumulator, is_stale = places[leaf]
         tag = untagged
         if consumer is not None and propagator.tagged:
-            key = (consumer.op, position) if consumer.extra is None else (consumer, position)
-            found = tags.get(key)
+            path = edge_paths(consumer)[position]
+            found = tags.get((consumer.op, path))
             if found is None:
-                found = tags[key] = Tag(item, consumer.op.name, edge_names(consumer)[position])
+                found = tags[(consumer.op, path)] = Tag(item, consumer.op.name, shown_path(path))
             tag = found
         propagator.deliver(accumulator, gradient, tag, is_stale)
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 from uuid import uuid4
 
+from paragrad.errors import UsageError
 from paragrad.protocols.store import Entry
 
 
@@ -105,3 +106,13 @@ class Described:
 def _private(meta: Meta) -> str:
     meta.id = f"parameter-{uuid4().hex[:8]}"
     return meta.id
+
+
+def refuse_unnamed(parameter: Any) -> None:
+    """A Parameter in a store needs a lasting id.
+
+    Raises:
+        UsageError: it has neither a name nor a place in a program.
+    """
+    if not (parameter._meta.name or parameter._meta.path):
+        raise UsageError(f"this Parameter ({parameter.role or parameter.kind}) has no name, so a store could not find it again; give it name=...")

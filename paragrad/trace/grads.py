@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from paragrad.protocols.gradient import Tag
 from paragrad.trace.accumulator import Accumulator, Contribution, Gradients, by_item
 from paragrad.trace.nodes import Record, extra_of
 from paragrad.trace.operation import PASS, Operation
@@ -21,7 +20,7 @@ def gradients_of(role: str | None, acc: Accumulator) -> Gradients:
     """Texts in order (item, edge), then the numeric sum; each as a Variable in the role of its target."""
     grads = Gradients()
     for contribution in by_item(acc.texts):
-        grads.append(_as_variable(contribution.value, role, contribution.tag.operation))
+        grads.append(_as_variable(contribution.value, role, contribution.operation))
     total = acc.total()
     if total is not None:
         grads.append(_as_variable(total, role))
@@ -62,4 +61,4 @@ def append_gradient(acc: Accumulator, gradient: Variable[Any]) -> None:
     if is_numeric(node.value):
         acc.add_number(gradient if isinstance(node, Record) and node.requires else node.value)
     else:
-        acc.texts.append(Contribution(None, gradient, Tag(None, gradient.name or "", "")))
+        acc.texts.append(Contribution(None, gradient, node.extra.name or "" if node.extra is not None else "", ""))

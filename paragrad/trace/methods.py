@@ -11,7 +11,7 @@ from paragrad.trace.nodes import Const, Leaf, Node, Record1, Record2, Version
 from paragrad.trace.operation import Operation
 from paragrad.trace.record import operate
 from paragrad.trace.state import STATE
-from paragrad.trace.values import ATOMS, settle, thaw
+from paragrad.trace.values import ATOMS, CONSTANTS, settle, thaw
 from paragrad.trace.variable import Variable, note_read, wrap
 
 _new = object.__new__
@@ -24,7 +24,7 @@ def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
         if not STATE.get().fast:
             return operate(op, (self, other))
         a = self._n
-        if other.__class__ in ATOMS:
+        if other.__class__ in CONSTANTS:
             b = other
             value = fn(a.value, b)
             requires = a.requires

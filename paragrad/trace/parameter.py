@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
 from paragrad import registry
-from paragrad.errors import LostContext, ProposalError, UsageError
+from paragrad.errors import LostContext, ProposalError
 from paragrad.protocols.data import Episode
 from paragrad.protocols.gradient import ScoreRecord
 from paragrad.protocols.store import Entry
 from paragrad.trace.accumulator import Accumulator, by_item
 from paragrad.trace.cell import Cell
-from paragrad.trace.described import Described, Meta
+from paragrad.trace.described import Described, Meta, refuse_unnamed
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.peers import peers_of
 from paragrad.trace.state import STATE
@@ -85,8 +85,8 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
 
     # --- reading -----------------------------------------------------------------------------------
 
-    @property  # type: ignore[override]
-    def _n(self) -> Node:
+    @property
+    def _n(self) -> Node:  # type: ignore[override]
         over = STATE.get().overlay
         if over is None:
             leaf = self._leaf
@@ -285,16 +285,6 @@ def _rebuild(kind: str | None, spec: Any, value: Any, role: str | None, trained:
     """A Parameter from its constructor's arguments, for copies in other processes."""
     space = registry.spaces.get(kind).from_spec(spec) if kind else None
     return Parameter(value, role, trained, name=name, space=space)
-
-
-def refuse_unnamed(parameter: Parameter[Any]) -> None:
-    """A Parameter in a store needs a lasting id.
-
-    Raises:
-        UsageError: it has neither a name nor a place in a program.
-    """
-    if not (parameter._meta.name or parameter._meta.path):
-        raise UsageError(f"this Parameter ({brief(parameter.value)}) has no name, so a store could not find it again; give it name=...")
 
 
 def param(value: Any, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paragrad.trace.nodes import FLOWING, NODES, REQUIRING, Node, Record1, Record2
 from paragrad.trace.operation import PASS
+from paragrad.trace.spread import Spread, dense
 
 if TYPE_CHECKING:
     from paragrad.trace.pull import Sweep
@@ -23,8 +24,10 @@ def pull_plain(sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None
     grads = dict(seeds)
     take, arrive = grads.pop, sweep.arrivals.append
     for node in sweep.order:
-        g = take(node, grads)
-        if g is grads:
+        g = take(node, None)
+        if g.__class__ is Spread:
+            g = dense(g)
+        if g is None:
             continue
         if node.extra is not None:
             sweep.retain(node, propagator, g)

@@ -16,6 +16,7 @@ from paragrad.trace.nodes import FLOWING, REQUIRING, Node
 from paragrad.trace.operation import PASS, STOP
 from paragrad.trace.plain import pull_plain
 from paragrad.trace.pullback import nested_rules, whole_rule
+from paragrad.trace.spread import dense
 from paragrad.trace.structure import is_wanted
 from paragrad.trace.variable import wrap
 from paragrad.trace.views import RecordView, operand_values
@@ -132,7 +133,7 @@ class _General:
         if parts is None:
             return None
         parts.sort(key=_place)
-        g = parts[0][2] if len(parts) == 1 else self.propagator.merge([part for _, _, part in parts])
+        g = dense(parts[0][2] if len(parts) == 1 else self.propagator.merge([part for _, _, part in parts]))
         self.sweep.retain(node, self.propagator, g)
         return g
 

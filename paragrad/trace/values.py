@@ -13,7 +13,7 @@ from typing import Any
 from paragrad import registry
 
 ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
-NUMBERS = frozenset({int, float, bool})
+CONSTANTS = ATOMS | {slice, type}
 
 
 def is_array(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from paragrad import registry
 from paragrad.context import Coordinate
-from paragrad.data import DataLoader, rows
+from paragrad.data import DataLoader
 from paragrad.errors import BudgetExceeded, ExecutionError, NothingToTrain, UsageError
 from paragrad.events import emit
 from paragrad.guides.binding import bind_metric
@@ -28,6 +28,7 @@ from paragrad.trainers.baseline import baseline
 from paragrad.trainers.delivery import deliver, resumed
 from paragrad.trainers.finishing import finish
 from paragrad.trainers.header import header_of
+from paragrad.trainers.intake import bound_rows, signature
 from paragrad.trainers.result import Result
 from paragrad.trainers.rows import Placed, place
 from paragrad.trainers.session import Session
@@ -82,19 +83,27 @@ class AlgorithmBase:
         self.program = module_of(agent)
         if loader is None or guide is None:
             raise UsageError(f"{type(self).__name__} needs data and a metric: {type(self).__name__}(agent, optimizer, loader, guide)")
-        self.loader = loader if isinstance(loader, DataLoader) else DataLoader(loader, self.batch_size, shuffle=True, seed=seed)
+        self.loader = self._loader(loader, seed)
         self.metric = bind_metric(guide)
         self.parameters = trained(self.program, parameters)
         self.optimizer = automatic(list(self.parameters.values())) if optimizer == "auto" else make(optimizer)
         refuse_unserved(self.optimizer, self.parameters)
         self.budget = Budget(calls=AUTO_CALLS) if budget == "auto" else Budget.of(budget)
-        self.train_rows, self.validation_rows, self.test_rows = place(self.loader.dataset, *(part and rows(part) for part in (validate, test)))
+        others = [None if part is None else bound_rows(part, self.program) for part in (validate, test)]
+        self.train_rows, self.validation_rows, self.test_rows = place(self.loader.dataset, *others)
         if validate is None:
             self.validation_rows = self.train_rows
         self.run, self.seed, self.workers, self.deadline = run, seed, workers or 16, deadline
         self.model, self.optimizer_model = model, optimizer_model
         self.home, self.recorded, self.apply, self.resume, self.store = home, journal, apply, resume, store
         self.about: dict[str, Any] = {}  # how it was started: kept in the run's status, so that it can be started again
+
+    def _loader(self, given: Any, seed: int) -> DataLoader:
+        """Batches of rows that are bound to the program's inputs."""
+        names, optional = signature(self.program)
+        if isinstance(given, DataLoader):
+            return given.bind(names, optional=optional) if names else given
+        return DataLoader(bound_rows(given, self.program), self.batch_size, shuffle=True, seed=seed)
 
     # --- what subclasses write ---------------------------------------------------------------------
 

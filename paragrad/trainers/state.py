@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from paragrad.errors import UsageError
 from paragrad.trainers.values import Parameters, from_json, to_json
 
 
@@ -38,9 +39,12 @@ class State:
 
     def to_json(self, parameters: Parameters) -> dict[str, Any]:
         """JSON-like; what comes back from :meth:`from_json` is the same in every respect."""
-        data = asdict(self) | {"best": to_json(parameters, self.best), "optimizer": self.optimizer, "history": self.history}
+        data = {**vars(self), "best": to_json(parameters, self.best), "optimizer": self.optimizer, "history": self.history}
         data["seen"] = [[number, score] for number, score in self.seen.items()]
-        plain: dict[str, Any] = json.loads(json.dumps(data))
+        try:
+            plain: dict[str, Any] = json.loads(json.dumps(data, default=_fields))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"an optimizer's state is plain data (str, numbers, bool, None, list, dict), so that a run can be resumed: {error}") from error
         return plain
 
     @classmethod
@@ -48,3 +52,12 @@ class State:
         """The inverse of :meth:`to_json`."""
         seen = {number: score for number, score in data["seen"]}
         return cls(**{**data, "best": from_json(parameters, data["best"]), "seen": seen})
+
+
+def _fields(value: Any) -> Any:
+    """Mappings and dataclasses (demos) as plain data."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"a value of type {type(value).__name__} is none")

@@ -262,8 +262,8 @@ def test_V18_a_changed_argument_never_changes_a_record() -> None:
 
 
 ESCAPES: dict[str, Callable[[Any], Any]] = {
-    "bool": bool, "len": len, "in": lambda v: "a" in v, "str": str, "format": lambda v: f"{v:>5}", "percent": lambda v: "%s" % v, "value": lambda v: v.value,
-    "data": lambda v: v.data, "if": lambda v: 1 if v else 2,
+    "bool": bool, "len": len, "in": lambda v: "a" in v, "str": str, "format": lambda v: f"{v:>5}", "join": lambda v: "".join([str(v)]),
+    "value": lambda v: v.value, "data": lambda v: v.data, "if": lambda v: 1 if v else 2,
 }  # fmt: skip
 
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from paragrad.errors import JournalError
 from paragrad.journal import RunJournal, Runs
 from paragrad.journal.crashpoints import CRASH_POINTS
 
@@ -53,7 +55,7 @@ class Home:
         self.kills += 1
         for run in runs:
             if run.journal.exists() and run.journal.stat().st_size:
-                with RunJournal(run.journal, read_only=True) as journal:
+                with suppress(JournalError), RunJournal(run.journal, read_only=True) as journal:  # it may hold no row yet
                     self.answered |= {event.coordinate for event in journal.events("model", "outcome")}
         return True
 
@@ -106,7 +108,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, float]:
 
 PASSINGS = {
     "before-intent": 57, "after-intent": 90, "before-outcome": 120, "after-outcome": 150, "before-checkpoint": 3, "after-checkpoint": 2,
-    "before-commit": 200, "after-commit": 160,
+    "before-commit": 60, "after-commit": 40,
 }  # fmt: skip
 
 
@@ -145,16 +147,17 @@ def kills(folder: Path, undisturbed: tuple[Any, float], count: int, per_run: int
     """``count`` kills at random moments, ``per_run`` of them in one run."""
     wanted, seconds = undisturbed
     chance = Random(seed)
-    done = runs = repeated = 0
+    done = runs = same_results = repeated = 0
     while done < count:
         home = Home(folder / str(runs), *options)
         runs += 1
         if not all(home.killed_after(chance.random() * seconds / (1 + home.kills)) for _ in range(per_run)):
             continue  # it was too fast: the run had ended before its last kill
         same(home.finished(), wanted)
+        same_results += 1
         done += home.kills
         repeated += home.repeated()
-    print(f"R1: {done} kills in {runs} runs: identical results {runs} of {runs}, answered calls repeated 0,")
+    print(f"R1: {done} kills, identical results {same_results} of {same_results}, answered calls repeated 0,")
     print(f"    unanswered ones repeated {repeated} (in flight at most {WORKERS * done})")
 
 

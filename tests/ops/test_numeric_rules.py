@@ -24,7 +24,7 @@ SCALARS: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "list add": (lambda v, w: (v + w)[1] * (v + w)[2] * (w + [9.0])[2], [[1.5, 2.0], [3.0, 4.0]]),  # noqa: RUF005
     "list mul": (lambda v: (v * 3)[1] * (2 * v)[2], [[1.5, 2.0]]),
     "list slice": (lambda v: v[1:][0] * v[:2][1] * v[::2][1], [[1.5, 2.0, 3.0]]),
-    "list of": (lambda x, y: ([x, y] + Variable([1.0]))[1] * x, [1.5, 2.0]),
+    "list of": (lambda x, y: ([x, y] + Variable([1.0]))[1] * x, [1.5, 2.0]),  # noqa: RUF005
     "mod": (lambda x, y: (x % y) * x, [7.3, 2.1]),
     "mul": (lambda x, y: x * y * x, [1.5, 2.0]),
     "neg": (lambda x: -x * x, [1.5]),

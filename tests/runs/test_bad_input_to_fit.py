@@ -86,7 +86,7 @@ def plain_bundle(ticket: str) -> str:
         (UnknownName, "'bootstrap'", {"optimizer": "BootstrapFewShot"}),
         (UnknownName, "did you mean", {"optimizer": "bootstap"}),
         (UsageError, "is no optimizer", {"optimizer": 3}),
-        (UnknownName, "that algorithm is 'pareto' here", {"algorithm": "gepa"}),
+        (UnknownName, "'pareto' here|no algorithm is called 'gepa'", {"algorithm": "gepa"}),
         (UnknownName, "did you mean 'minibatch'", {"algorithm": "minibach"}),
         (UsageError, "no algorithm", {"algorithm": 3}),
         (UsageError, "has no unit|no budget", {"budget": 500}),

@@ -200,3 +200,31 @@ def test_only_operations_that_lead_to_a_trainable_leaf_ask_the_critic() -> None:
     last = bundle(lambda a, b: f"{a}{b}")
     last(frozen, p).backward("w", propagators=[Text(lambda record, words: asked.append(record.op.name) or [words] * 2)])
     assert len(asked) == 1
+
+
+def test_reading_every_element_writes_the_gradient_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paragrad.trace import spread
+
+    written = 0
+    real = spread.zeros
+
+    def counted(value: Any) -> Any:
+        nonlocal written
+        written += 1
+        return real(value)
+
+    monkeypatch.setattr(spread, "zeros", counted)
+    for size in (10, 100, 2000):
+        v = Variable([1.0] * size, requires_grad=True)
+        total = sum(e * float(i) for i, e in enumerate(v))
+        written = 0
+        total.backward()
+        assert v.grad[0].value == [float(i) for i in range(size)]
+        top_level = 12 + size // 500  # a few folds, never one per element
+        assert written <= top_level * (size + 1)
+    nested = Variable([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    (nested[1][0] * nested[0][1] + nested[1][0]).backward()
+    assert nested.grad[0].value == [[0.0, 3.0], [3.0, 0.0]]
+    mixed = Variable({"q": "text", "k": 2.0}, requires_grad=True)
+    (mixed["k"] * 3.0).backward()
+    assert list(mixed.grad) == []

@@ -30,7 +30,12 @@ def command(shell: Shell, runs: bool, cache: bool, keep: int, yes: bool) -> None
     folders = _removable(Runs(shell.home).all(), keep) if runs or both else []
     files = [shell.home / name for name in CACHE if (shell.home / name).is_file()] if cache or both else []
     freed = sum(_bytes(folder.path) for folder in folders) + sum(file.stat().st_size for file in files)
-    data: dict[str, Any] = {"home": str(shell.home), "runs": [folder.id for folder in folders], "files": [file.name for file in files], "bytes": freed}
+    data: dict[str, Any] = {
+        "home": str(shell.home),
+        "runs": [folder.id for folder in folders],
+        "files": [file.name for file in files],
+        "bytes": freed,
+    }
     if not folders and not files:
         shell.give(data | {"removed": False})
         shell.show([labelled("", f"nothing to remove in {near(shell.home)}")])

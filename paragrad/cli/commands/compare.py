@@ -31,12 +31,23 @@ def command(shell: Shell, a: str, b: str) -> None:
     counts = (f"fixed {len(found.fixed)}", f"broken {len(found.broken)}", f"same {len(found.same)}")
     shell.show(
         [
-            labelled("HELD OUT", f"run {safe(first['run_id'])} ", (percent(means[0], 1), "strong"), f" → run {safe(second['run_id'])} ", (percent(means[1], 1), "strong")),
-            labelled("", f"{points(found.delta)} points [{points(found.low)}, {points(found.high)}], {p_value(found.p)}: difference ", verdict),
+            labelled(
+                "HELD OUT",
+                f"run {safe(first['run_id'])} ",
+                (percent(means[0], 1), "strong"),
+                f" → run {safe(second['run_id'])} ",
+                (percent(means[1], 1), "strong"),
+            ),
+            labelled(
+                "", f"{points(found.delta)} points [{points(found.low)}, {points(found.high)}], {p_value(found.p)}: difference ", verdict
+            ),
             facts("", (*counts, f"of {found.n} rows both have")),
             *_rows("fixed", [pairs[i] for i in found.fixed[:MOST]]),
             *_rows("broken", [pairs[i] for i in found.broken[:MOST]]),
-            *(labelled("DIFFERS" if i == 0 else "", (safe(name), "strong"), "  ", one_line(text, 200)) for i, (name, text) in enumerate(diffs.items())),
+            *(
+                labelled("DIFFERS" if i == 0 else "", (safe(name), "strong"), "  ", one_line(text, 200))
+                for i, (name, text) in enumerate(diffs.items())
+            ),
         ]
     )
 

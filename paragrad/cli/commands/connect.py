@@ -19,7 +19,7 @@ from paragrad.runs.lines import facts, labelled
 @click.argument("name", required=False, metavar="[MODEL]")
 @model_options
 @click.pass_obj
-def command(shell: Shell, name: str | None, **options: Any) -> None:
+def command(shell: Shell, /, name: str | None, **options: Any) -> None:
     """Check that a model answers, and use it from now on; without MODEL, the first that is found.
 
     MODEL: openai:gpt-5-mini, ollama:qwen3, http://127.0.0.1:8000/v1#NAME, embedded, … What is remembered
@@ -34,13 +34,34 @@ def command(shell: Shell, name: str | None, **options: Any) -> None:
     if choice.model in (None, "auto") and not choice.base_url:
         choice = replace(choice, model=str(model.name))
     remember(shell.home, choice)
-    data = {"model": model.name, "seconds": round(seconds, 3), "tokens": answer.usage.tokens, "price": _price(model), "remembered": str(shell.home / FILE)}
+    data = {
+        "model": model.name,
+        "seconds": round(seconds, 3),
+        "tokens": answer.usage.tokens,
+        "price": _price(model),
+        "remembered": str(shell.home / FILE),
+    }
     shell.give(data)
-    price = f"${model.price.input:g} in, ${model.price.output:g} out per million tokens ({model.price.source})" if model.price else "price unknown: add --price IN OUT to limit dollars"
+    price = (
+        f"${model.price.input:g} in, ${model.price.output:g} out per million tokens ({model.price.source})"
+        if model.price
+        else "price unknown: add --price IN OUT to limit dollars"
+    )
     shell.show(
         [
-            facts("model", ((safe(model.name), "strong"), ("answers", "good"), f"{seconds:.2f} s", f"{answer.usage.tokens} tokens", f'"{one_line(answer.text, 30)}"')),
-            facts("price", ("free: it runs on this machine" if model.price and not model.price.input and not model.price.output else price,)),
+            facts(
+                "model",
+                (
+                    (safe(model.name), "strong"),
+                    ("answers", "good"),
+                    f"{seconds:.2f} s",
+                    f"{answer.usage.tokens} tokens",
+                    f'"{one_line(answer.text, 30)}"',
+                ),
+            ),
+            facts(
+                "price", ("free: it runs on this machine" if model.price and not model.price.input and not model.price.output else price,)
+            ),
             labelled("SAVED", f"its name, no key, in {near(shell.home / FILE)}: tune, eval and predict use it now"),
         ]
     )

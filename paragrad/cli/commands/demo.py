@@ -49,7 +49,9 @@ def opening() -> list[Any]:
     sizes = demo.SIZES
     rows = f"{sizes['train']} train · {sizes['validation']} validation · {sizes['test']} held out (looked at once, at the end)"
     return [
-        labelled("model", ("embedded", "strong"), f": a real {_size()} M-parameter language model in this package; it knows only a toy world"),
+        labelled(
+            "model", ("embedded", "strong"), f": a real {_size()} M-parameter language model in this package; it knows only a toy world"
+        ),
         facts("job", (("counting", "strong"), rows)),
     ]
 

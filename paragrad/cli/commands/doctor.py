@@ -46,7 +46,12 @@ def _python() -> dict[str, Any]:
     from paragrad import __version__
 
     ok = sys.version_info >= (3, 11)
-    return _row("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}, paragrad {__version__}", ok, "" if ok else "3.11 or later is needed")
+    return _row(
+        "python",
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}, paragrad {__version__}",
+        ok,
+        "" if ok else "3.11 or later is needed",
+    )
 
 
 def _packages() -> dict[str, Any]:
@@ -58,7 +63,12 @@ def _packages() -> dict[str, Any]:
 
 def _torch() -> dict[str, Any]:
     found = _version("torch") if importlib.util.find_spec("torch") is not None else None
-    return _row("torch", found or "not installed", True if found else None, "" if found else "only needed for weights as parameters: pip install 'paragrad[torch]'")
+    return _row(
+        "torch",
+        found or "not installed",
+        True if found else None,
+        "" if found else "only needed for weights as parameters: pip install 'paragrad[torch]'",
+    )
 
 
 def _weights() -> dict[str, Any]:
@@ -76,7 +86,12 @@ def _keys() -> dict[str, Any]:
 
     names = [name for provider in PROVIDERS.values() for name in provider.key_env]
     found = [name for name in names if os.environ.get(name, "").strip()]
-    return _row("keys", ", ".join(found) or "none set", True if found else None, "" if found else "export one, or use a local server or the embedded model")
+    return _row(
+        "keys",
+        ", ".join(found) or "none set",
+        True if found else None,
+        "" if found else "export one, or use a local server or the embedded model",
+    )
 
 
 def _servers() -> dict[str, Any]:

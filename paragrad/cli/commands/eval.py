@@ -33,7 +33,7 @@ WRONG = 3
 @click.option("--workers", type=click.IntRange(1, 512), help="Rows at once.  [default: 16]")
 @model_options
 @click.pass_obj
-def command(shell: Shell, **options: Any) -> None:
+def command(shell: Shell, /, **options: Any) -> None:
     """Score a prompt file (`eval DATA --prompt FILE`) or a task's program (`eval FILE.py[:NAME] [DATA]`).
 
     Nothing is trained and nothing written. Without DATA, a task is scored on its own held-out rows.
@@ -77,7 +77,9 @@ def _of_task(shell: Shell, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]
     from paragrad.runs.inputs import dataset_of
 
     if not split_target(options["target"])[0].endswith(".py"):
-        raise UsageError(f"{options['target']!r} is no Python file; to score a prompt on a table write  paragrad eval {options['target']} --prompt FILE")
+        raise UsageError(
+            f"{options['target']!r} is no Python file; to score a prompt on a table write  paragrad eval {options['target']} --prompt FILE"
+        )
     task, _ = task_from(options["target"])
     choice = chosen(shell.home, options)
     changes = {"model": choice.connect()} if choice.model and (options["model"] or task.options.model is None) else {}
@@ -97,11 +99,32 @@ def _lines(found: Any, data: dict[str, Any], rows: Any) -> list[Line]:
     """The score, what went wrong first, what it took."""
     errors = f"{plural(data['errors'], 'row')} failed" if data["errors"] else None
     lines = [
-        facts("SCORE", ((percent(found.score, 1), "strong"), f"[{100 * data['low']:.1f}, {100 * data['high']:.1f}]", _where(data["rows"], rows), errors))
+        facts(
+            "SCORE",
+            (
+                (percent(found.score, 1), "strong"),
+                f"[{100 * data['low']:.1f}, {100 * data['high']:.1f}]",
+                _where(data["rows"], rows),
+                errors,
+            ),
+        )
     ]
     wrong = [(row, item) for row, item in zip(found.rows, found.items, strict=True) if (item.score or 0) < 1][:WRONG]
     for place, (row, item) in enumerate(wrong):
-        lines += [labelled("wrong" if place == 0 else "", f'"{asked(row.inputs, 88)}"'), labelled("", "→ ", *answer(item.output, item.score, row.target))]
+        lines += [
+            labelled("wrong" if place == 0 else "", f'"{asked(row.inputs, 88)}"'),
+            labelled("", "→ ", *answer(item.output, item.score, row.target)),
+        ]
     spent = data["spent"]
-    lines.append(facts("SPENT", (f"{spent['calls']:,} calls", f"{spent.get('input_tokens', 0) + spent.get('output_tokens', 0):,} tokens", money(spent.get("usd")), duration(spent["seconds"]))))
+    lines.append(
+        facts(
+            "SPENT",
+            (
+                f"{spent['calls']:,} calls",
+                f"{spent.get('input_tokens', 0) + spent.get('output_tokens', 0):,} tokens",
+                money(spent.get("usd")),
+                duration(spent["seconds"]),
+            ),
+        )
+    )
     return lines

@@ -25,7 +25,7 @@ FORMS = (".svg", ".mmd", ".json")
 @click.option("-o", "--output", default="graph.svg", show_default=True, metavar="FILE", help="FILE.svg, FILE.mmd (Mermaid) or FILE.json.")
 @model_options
 @click.pass_obj
-def command(shell: Shell, target: str, output: str, **options: Any) -> None:
+def command(shell: Shell, /, target: str, output: str, **options: Any) -> None:
     """Draw what one call of a task's program recorded: its parameters, its inputs, every step.
 
     The program is run once, on the first row of the task's data.
@@ -56,5 +56,7 @@ def _recorded(shell: Shell, task: Any, options: dict[str, Any]) -> Any:
     with use(trainer.model) if trainer.model is not None else nullcontext():
         out = trainer.program(**dict(trainer.train_rows[0].row.inputs))
     if not isinstance(out, Variable):
-        raise UsageError(f"the program returned {type(out).__name__}, which is not recorded; it should return what a parameter, a bundle or a Generator made")
+        raise UsageError(
+            f"the program returned {type(out).__name__}, which is not recorded; it should return what a bundle or a Generator made"
+        )
     return out

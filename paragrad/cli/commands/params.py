@@ -33,7 +33,11 @@ def list_(shell: Shell, prefix: str, url: str | None) -> None:
         rows = [_row(store, id) for id in store.ids(prefix)]
     shell.give({"parameters": rows})
     cells = [[(safe(r["id"]), "strong"), r["kind"], str(r["version"]), str(r["versions"]), one_line(r["value"], 60)] for r in rows]
-    shell.show(tabulated(("id", "kind", "version", "versions", "value"), cells, right=("version", "versions")) if rows else [labelled("", "no parameters")])
+    shell.show(
+        tabulated(("id", "kind", "version", "versions", "value"), cells, right=("version", "versions"))
+        if rows
+        else [labelled("", "no parameters")]
+    )
 
 
 def _row(store: Any, id: str) -> dict[str, Any]:
@@ -51,7 +55,10 @@ def history(shell: Shell, id: str, url: str | None) -> None:
         space = store.space(id)
         rows = [{"version": e.version, "time": e.time, "note": e.note, "value": space.show(e.value)} for e in store.history(id)]
     shell.give({"id": id, "history": rows})
-    cells = [[str(r["version"]), datetime.fromtimestamp(r["time"]).strftime("%d %b %H:%M:%S"), one_line(r["value"], 70), safe(r["note"] or "")] for r in rows]
+    cells = [
+        [str(r["version"]), datetime.fromtimestamp(r["time"]).strftime("%d %b %H:%M:%S"), one_line(r["value"], 70), safe(r["note"] or "")]
+        for r in rows
+    ]
     shell.show(tabulated(("version", "written", "value", "note"), cells, right=("version",)))
 
 

@@ -28,7 +28,7 @@ from paragrad.runs.lines import facts, labelled
 @click.option("--budget", metavar="WORDS", help="Hard limits, as for tune.")
 @model_options
 @click.pass_obj
-def command(shell: Shell, **options: Any) -> None:
+def command(shell: Shell, /, **options: Any) -> None:
     """Answer every row of a table. Interrupted, the same command goes on where it stopped.
 
     OUT appears when the last row is done; until then the answers stand in OUT.part.
@@ -45,17 +45,35 @@ def command(shell: Shell, **options: Any) -> None:
     answer = _free(options["answer"] or prompt.target or "answer", table.columns)
     model = chosen(shell.home, options).connect()
     check_budget(options["budget"], model)
-    identity = {"prompt": _sha(repr(prompt)), "table": rows.digest(), "model": model.identity, "answers": f"{answer} {options['max_tokens']}"}
+    identity = {
+        "prompt": _sha(repr(prompt)),
+        "table": rows.digest(),
+        "model": model.identity,
+        "answers": f"{answer} {options['max_tokens']}",
+    }
     sheet = Sheet(Path(options["output"]), [*table.columns, answer, "error"], identity)
     probe(model)
     shell.say(facts("predict", (plural(len(rows), "row"), f"{safe(model.name)} answers", f"{options['workers']} at a time")))
     shell.hint = "the same command"
     started = time.monotonic()
     program = Prompted(prompt, max_tokens=options["max_tokens"])
-    counts = predict(program, rows, sheet, model=model, answer=answer, workers=options["workers"], budget=options["budget"] or f"{10 * len(rows) + 10} calls", told=_Told(shell))
+    counts = predict(
+        program,
+        rows,
+        sheet,
+        model=model,
+        answer=answer,
+        workers=options["workers"],
+        budget=options["budget"] or f"{10 * len(rows) + 10} calls",
+        told=_Told(shell),
+    )
     shell.hint = ""
     shell.give(counts | {"written": options["output"], "answer": answer})
-    lines = [facts("WROTE", (near(sheet.path), plural(counts["rows"], "row"), f"{counts['before']:,} of them before" if counts["before"] else None))]
+    lines = [
+        facts(
+            "WROTE", (near(sheet.path), plural(counts["rows"], "row"), f"{counts['before']:,} of them before" if counts["before"] else None)
+        )
+    ]
     if counts["failed"]:
         lines.append(labelled("", (f"{plural(counts['failed'], 'row')} without an answer: see the column error", "bad")))
     spent = (f"{counts['calls']:,} calls", f"{counts['tokens']:,} tokens", money(counts["usd"]), duration(time.monotonic() - started))

@@ -24,7 +24,9 @@ def command(shell: Shell, name: str | None, url: str | None) -> None:
     """
     with opened(shell, url) as store:
         found = store.releases(name)
-        current = {str(r): all(not store.diff(id, store.get_entry(id).version, version) for id, version in r.versions.items()) for r in found}
+        current = {
+            str(r): all(not store.diff(id, store.get_entry(id).version, version) for id, version in r.versions.items()) for r in found
+        }
     rows = [{"release": str(r), "tags": list(r.tags), "time": r.time, "note": r.note, "versions": dict(r.versions)} for r in found]
     for row in rows:
         row["current"] = current[row["release"]]
@@ -33,7 +35,14 @@ def command(shell: Shell, name: str | None, url: str | None) -> None:
         shell.show([labelled("", "no releases yet")])
         return
     cells = [
-        [(safe(r["release"]), "strong"), ", ".join(map(safe, r["tags"])), _when(r["time"]), f"{len(r['versions'])}", "current" if r["current"] else "", safe(r["note"] or "")]
+        [
+            (safe(r["release"]), "strong"),
+            ", ".join(map(safe, r["tags"])),
+            _when(r["time"]),
+            f"{len(r['versions'])}",
+            "current" if r["current"] else "",
+            safe(r["note"] or ""),
+        ]
         for r in rows
     ]
     shell.show(tabulated(("release", "tags", "made", "params", "", "note"), cells, right=("params",)))

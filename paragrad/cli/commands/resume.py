@@ -26,7 +26,9 @@ def command(shell: Shell, run: str | None) -> None:
     folder = unfinished(shell.home, run)
     begun = folder.info().get("started")
     if not begun:
-        raise UsageError(f"run {folder.id} was started from Python; run that program again, with run={folder.name or str(folder.number)!r} in fit or Task")
+        raise UsageError(
+            f"run {folder.id} was started from Python; run that program again with run={folder.name or str(folder.number)!r} in fit or Task"
+        )
     shell.say(facts("resume", (f"run {safe(folder.id)}", f"paragrad {safe(begun['command'])}")))
     options = {"plan": False, "yes": True, "run": None, "fork": False, **begun.get("options", {})}
     home = shell.home

@@ -43,7 +43,9 @@ def command(shell: Shell, run: str | None, broken: bool) -> None:
 
 def _head(record: dict[str, Any]) -> Line:
     models = " · ".join(safe(f"{name} {role.replace('_', ' ')}") for role, name in record["models"].items())
-    return facts("run", ((safe(record["run_id"]), "strong"), models, "simulated answers" if record["simulated"] else None, _stopped(record)))
+    return facts(
+        "run", ((safe(record["run_id"]), "strong"), models, "simulated answers" if record["simulated"] else None, _stopped(record))
+    )
 
 
 def _stopped(record: dict[str, Any]) -> str | None:

@@ -13,7 +13,9 @@ from paragrad.runs.lines import labelled
 @click.command(cls=Command)
 @click.argument("release")
 @click.argument("tag")
-@click.option("--expect", metavar="RELEASE", help="Only when the tag is on this release now ('' for on none): two people cannot both move it.")
+@click.option(
+    "--expect", metavar="RELEASE", help="Only when the tag is on this release now ('' for on none): two people cannot both move it."
+)
 @store_option
 @click.pass_obj
 def command(shell: Shell, release: str, tag: str, expect: str | None, url: str | None) -> None:

@@ -21,7 +21,7 @@ from paragrad.runs.lines import facts, labelled
 @model_options
 @training_options
 @click.pass_obj
-def command(shell: Shell, **options: Any) -> None:
+def command(shell: Shell, /, **options: Any) -> None:
     """Run a training job written in Python: the module-level pg.Task of FILE.py.
 
     Options given here replace those of the task.
@@ -54,7 +54,13 @@ def train(shell: Shell, options: dict[str, Any], run: str | None = None) -> None
         return
     kept = {key: value for key, value in options.items() if key not in ("plan", "yes", "run", "fork")}
     shell.hint = "paragrad resume"
-    result = run_task(task, started("train", file=options["target"], options=kept), shell.progress, "Ctrl-C is safe, `paragrad resume` continues", **changes)
+    result = run_task(
+        task,
+        started("train", file=options["target"], options=kept),
+        shell.progress,
+        "Ctrl-C is safe, `resume` continues",
+        **changes,
+    )
     shell.hint = ""
     record = record_of(result)
     shell.show([*table_lines(record), saved_line(record, shell.home)])

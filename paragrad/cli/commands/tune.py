@@ -33,7 +33,7 @@ NOTES = 4
 @model_options
 @training_options
 @click.pass_obj
-def command(shell: Shell, **options: Any) -> None:
+def command(shell: Shell, /, **options: Any) -> None:
     """Improve a prompt on a table of examples (CSV, JSONL, Parquet). No code.
 
     A quarter of the rows is held out and looked at once, at the end. Files are written only when the
@@ -63,7 +63,13 @@ def tune(shell: Shell, options: dict[str, Any], run: str | None = None) -> None:
     changes = overrides(options) | ({"run": run} if run else {})
     check_budget(changes.get("budget"), model)
     seed = changes.pop("seed", 0)
-    task = job.task(model=model, demos=options["demos"], max_tokens=options["max_tokens"], seed=seed, **{k: changes.pop(k) for k in ("optimizer", "optimizer_model") if k in changes})
+    task = job.task(
+        model=model,
+        demos=options["demos"],
+        max_tokens=options["max_tokens"],
+        seed=seed,
+        **{k: changes.pop(k) for k in ("optimizer", "optimizer_model") if k in changes},
+    )
     plan, numbers = plan_lines(task, changes)
     shell.say(*_opening(job, options, model, seed), *plan)
     if options["plan"]:
@@ -75,7 +81,13 @@ def tune(shell: Shell, options: dict[str, Any], run: str | None = None) -> None:
     probe(model)
     kept = {name: value for name, value in options.items() if name not in ("plan", "yes", "run", "fork")} | _resolved(choice, model)
     shell.hint = "paragrad resume"
-    result = run_task(task, started("tune", data=options["data"], options=kept | {"seed": seed}), shell.progress, "Ctrl-C is safe, `paragrad resume` continues", **changes)
+    result = run_task(
+        task,
+        started("tune", data=options["data"], options=kept | {"seed": seed}),
+        shell.progress,
+        "Ctrl-C is safe, `resume` continues",
+        **changes,
+    )
     shell.hint = ""
     _finish(shell, job, result, out, options)
 
@@ -85,7 +97,14 @@ def _job(options: dict[str, Any]) -> Any:
     from paragrad.runs.tune import prepare
 
     metric = metric_from(options["metric"]) if options["metric"] else None
-    return prepare(options["data"], options["prompt"], input=options["inputs"] or (), target=options["target"], metric=metric, seed=options["seed"] or 0)
+    return prepare(
+        options["data"],
+        options["prompt"],
+        input=options["inputs"] or (),
+        target=options["target"],
+        metric=metric,
+        seed=options["seed"] or 0,
+    )
 
 
 def _resolved(choice: Choice, model: Any) -> dict[str, Any]:
@@ -101,14 +120,22 @@ def _opening(job: Any, options: dict[str, Any], model: Any, seed: int) -> list[L
     kind = f", {len(job.labels)} labels" if job.labels else ""
     flags = ("  (--input --target --metric)", "dim")
     target = f"target {safe(job.prompt.target)}{kind} → {safe(job.metric_name)}"
-    rare = [note for note in job.notes if not note.startswith("label ")] + [note for note in job.notes if note.startswith("label ") and job.labels]
+    rare = [note for note in job.notes if not note.startswith("label ")] + [
+        note for note in job.notes if note.startswith("label ") and job.labels
+    ]
     lines = [Line((*facts("data", ((plural(len(job.data), "row"), "strong"), f"input {names}", target)).parts, flags))]
     lines += [labelled("", ("! ", "bad"), safe(note)) for note in rare[:NOTES]]
     train, validate, test = (len(part) for part in job.parts)
     lines.append(facts("split", (f"{train} train", f"{validate} validation", f"{test} held out", f"seed {seed}")))
-    end = f"the end stays: {one_line(job.prompt.end, 40)}" if job.prompt.end else "its placeholders stay; no worked examples, because they stand inside the text"
+    end = (
+        f"the end stays: {one_line(job.prompt.end, 40)}"
+        if job.prompt.end
+        else "its placeholders stay; no worked examples, because they stand inside the text"
+    )
     lines.append(facts("prompt", ((one_line(job.prompt.instruction, 40), "accent"), end)))
-    writer = f"{safe(options['optimizer_model'])} writes prompts" if options.get("optimizer_model") else "prompts are edited phrase by phrase"
+    writer = (
+        f"{safe(options['optimizer_model'])} writes prompts" if options.get("optimizer_model") else "prompts are edited phrase by phrase"
+    )
     lines.append(Line((*facts("models", (f"{safe(model.name)} answers", writer)).parts, ("  (--model --optimizer-model)", "dim"))))
     return lines
 
