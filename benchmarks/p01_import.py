@@ -41,7 +41,9 @@ def installed(root: str = "paragrad") -> dict[str, float]:
         name = wanted.name.lower().replace("_", "-")
         if name in found or (wanted.marker is not None and not wanted.marker.evaluate({"extra": ""})) or not known(wanted.name):
             continue
-        found[name] = sum(f.locate().stat().st_size for f in files_of(wanted.name) or [] if f.suffix != ".pyc" and f.locate().is_file()) / 1e6
+        found[name] = (
+            sum(f.locate().stat().st_size for f in files_of(wanted.name) or [] if f.suffix != ".pyc" and f.locate().is_file()) / 1e6
+        )
         for line in requires(wanted.name) or []:
             inner = Requirement(line)
             if inner.marker is None or any(inner.marker.evaluate({"extra": e}) for e in ("", *wanted.extras)):
@@ -68,7 +70,12 @@ def declared() -> list[Requirement]:
 
 def main() -> None:
     found = installed()
-    source = sum(p.stat().st_size for p in (Path(__file__).parent.parent / "paragrad").rglob("*") if p.is_file() and "__pycache__" not in p.parts) / 1e6
+    source = (
+        sum(
+            p.stat().st_size for p in (Path(__file__).parent.parent / "paragrad").rglob("*") if p.is_file() and "__pycache__" not in p.parts
+        )
+        / 1e6
+    )
     figures = {
         "import_seconds": seconds("paragrad") - 0.0,
         "kernel_import_seconds": seconds("paragrad.trace"),

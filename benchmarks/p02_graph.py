@@ -144,7 +144,10 @@ def show(found: dict[str, Any], figures: dict[str, float]) -> None:
         print(f"P2 {name} growth exponent: {exponent(times):.3f} (target {'1.08' if name.endswith('off') else '1.15'})")
     targets = {"op_call": "2.5", "nested_call": "8", "value_under_0": "0.3", "value_under_8": "0.3"}
     for name, value in figures.items():
-        print(f"P2 {name}: {value:.2f}" + (f" us (target {targets[name]})" if name in targets else " bytes per operation (target 160, goal 115)"))
+        print(
+            f"P2 {name}: {value:.2f}"
+            + (f" us (target {targets[name]})" if name in targets else " bytes per operation (target 160, goal 115)")
+        )
 
 
 def main() -> None:

@@ -90,7 +90,13 @@ def main() -> None:
     for k in (64, 4_096):
         figures[f"text_length_along_{k}"] = text_length(k)
     for name, value in figures.items():
-        target = "0.05 s, goal 0.02" if name.startswith("8000") else "2 us, goal 0.6" if "ladder" in name else "O(k) in all: the feedback's own 8"
+        target = (
+            "0.05 s, goal 0.02"
+            if name.startswith("8000")
+            else "2 us, goal 0.6"
+            if "ladder" in name
+            else "O(k) in all: the feedback's own 8"
+        )
         print(f"P3 {name}: {value:.4g} (target {target})")
     out = Path(__file__).parent / "out"
     out.mkdir(exist_ok=True)

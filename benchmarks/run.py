@@ -19,7 +19,9 @@ def main(wanted: list[str]) -> int:
     sections, failed = [], 0
     for script in scripts:
         started = time.monotonic()
-        run = subprocess.run([sys.executable, "-m", f"benchmarks.{script.stem}"], capture_output=True, text=True, cwd=HERE.parent, timeout=900, check=False)
+        run = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{script.stem}"], capture_output=True, text=True, cwd=HERE.parent, timeout=900, check=False
+        )
         seconds = time.monotonic() - started
         print(f"{script.stem}: {'failed' if run.returncode else 'done'} in {seconds:.0f} s")
         print(run.stdout, run.stderr[-2000:] if run.returncode else "")

@@ -1,36 +1,36 @@
 """Every error this library raises on purpose, in one tree::
 
-    ParagradError
-    ├── UsageError (ValueError)      a call that cannot mean anything; the message says what to write instead
-    │   ├── UnknownName              a name that no registry knows, with its nearest relatives
-    │   └── DataError                a missing file, a wrong column, an unreadable row
-    ├── NothingToTrain               no trainable Parameter is reached
-    ├── StaleTrace                   a gradient for a cell that has moved on
-    ├── LostContext                  a trained Parameter read outside the pinned context of its run
-    ├── Diverged                     a resumed run asks for another effect than the one recorded
-    ├── ExecutionError               a traced operation failed; ``.output`` is the Variable that says so
-    ├── MetricError                  a metric raised or returned something that is no score
-    ├── ProposalError                an optimizer's proposal was refused; nothing was changed
-    ├── StoreError                   a parameter store cannot do what was asked
-    │   ├── Conflict                 another writer was faster; read again and retry
-    │   └── Corrupted                stored bytes do not match their digest
-    ├── JournalError                 the run record cannot be read or written
-    ├── BudgetExceeded               a hard limit was reached; nothing was paid for after it
-    ├── Outage                       the world failed, not the program: never a score
-    │   └── ModelError               a language model gave no usable answer
-    │       ├── NotConnected         no model, no key, refused connection
-    │       ├── AuthenticationFailed wrong or missing key
-    │       ├── BadRequest           the server refuses this request; retrying cannot help
-    │       ├── RateLimited          retried with back-off
-    │       ├── ServerFailed         5xx or a broken body; retried
-    │       ├── BadResponse          an answer that is not one; retried
-    │       └── DeadlineExceeded     the whole call, retries included, took too long
-    └── SandboxError                 model-written code was stopped
-        ├── Timeout
-        ├── MemoryLimit
-        ├── Forbidden
-        ├── Crashed
-        └── BadCode
+ParagradError
+├── UsageError (ValueError)      a call that cannot mean anything; the message says what to write instead
+│   ├── UnknownName              a name that no registry knows, with its nearest relatives
+│   └── DataError                a missing file, a wrong column, an unreadable row
+├── NothingToTrain               no trainable Parameter is reached
+├── StaleTrace                   a gradient for a cell that has moved on
+├── LostContext                  a trained Parameter read outside the pinned context of its run
+├── Diverged                     a resumed run asks for another effect than the one recorded
+├── ExecutionError               a traced operation failed; ``.output`` is the Variable that says so
+├── MetricError                  a metric raised or returned something that is no score
+├── ProposalError                an optimizer's proposal was refused; nothing was changed
+├── StoreError                   a parameter store cannot do what was asked
+│   ├── Conflict                 another writer was faster; read again and retry
+│   └── Corrupted                stored bytes do not match their digest
+├── JournalError                 the run record cannot be read or written
+├── BudgetExceeded               a hard limit was reached; nothing was paid for after it
+├── Outage                       the world failed, not the program: never a score
+│   └── ModelError               a language model gave no usable answer
+│       ├── NotConnected         no model, no key, refused connection
+│       ├── AuthenticationFailed wrong or missing key
+│       ├── BadRequest           the server refuses this request; retrying cannot help
+│       ├── RateLimited          retried with back-off
+│       ├── ServerFailed         5xx or a broken body; retried
+│       ├── BadResponse          an answer that is not one; retried
+│       └── DeadlineExceeded     the whole call, retries included, took too long
+└── SandboxError                 model-written code was stopped
+    ├── Timeout
+    ├── MemoryLimit
+    ├── Forbidden
+    ├── Crashed
+    └── BadCode
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ class Registry:
         group: entry point group of plug-ins; default ``paragrad.<kind>s``.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str], relatives: Mapping[str, str] | None = None, *, group: str | None = None) -> None:
+    def __init__(
+        self, kind: str, builtin: Mapping[str, str], relatives: Mapping[str, str] | None = None, *, group: str | None = None
+    ) -> None:
         self.kind = kind
         self.group = group or f"paragrad.{kind}s"
         self.builtin = dict(builtin)

@@ -116,7 +116,10 @@ def test_imports_go_down_only() -> None:
 
 
 def test_no_import_cycles() -> None:
-    graph = {module_name(p): {n for n in imports_of(p, at_import=True) if n.startswith("paragrad.") and n != module_name(p)} for p in package_files()}
+    graph = {
+        module_name(p): {n for n in imports_of(p, at_import=True) if n.startswith("paragrad.") and n != module_name(p)}
+        for p in package_files()
+    }
     done: set[str] = set()
     while True:
         free = {m for m, needs in graph.items() if m not in done and not (needs & graph.keys()) - done}

@@ -68,7 +68,7 @@ def short(value: Any, limit: int = 80) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """"did you mean 'x'?" or the list of known names, for messages."""
+    """ "did you mean 'x'?" or the list of known names, for messages."""
     known = list(known)
     lowered = {other.lower(): other for other in reversed(known)}
     found = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]

@@ -69,10 +69,9 @@ class Dataset(Sequence[Row]):
     def inputs(self) -> tuple[str, ...]:
         """The names under which a row's inputs are handed out."""
         mapped = self._mapped
-        if mapped.inputs is not None:
-            names = mapped.inputs
-        else:
-            names = tuple(name for name in self.columns if name not in (mapped.target, mapped.id))
+        names = (
+            mapped.inputs if mapped.inputs is not None else tuple(name for name in self.columns if name not in (mapped.target, mapped.id))
+        )
         return tuple((mapped.rename or {}).get(name, name) for name in names)
 
     @property

@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def status(self) -> Status:
-        """"unfinished", "finished" or "parked"."""
+        """ "unfinished", "finished" or "parked"."""
         return cast(Status, self.info()["status"])
 
     def set_status(self, status: Status, **more: Any) -> None:

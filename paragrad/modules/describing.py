@@ -75,7 +75,9 @@ def _type(output: Any, where: str) -> Any:
         return Literal[tuple(output)]
     if isinstance(output, str) and output in TYPES:
         return TYPES[output]
-    raise DataError(f"{where} was saved from a program whose answers have a type of their own; make that program and call program.load({where!r})")
+    raise DataError(
+        f"{where} was saved from a program whose answers have a type of their own; make that program and call program.load({where!r})"
+    )
 
 
 def _request(request: Any, where: str) -> dict[str, Any]:
@@ -84,7 +86,9 @@ def _request(request: Any, where: str) -> dict[str, Any]:
     extra = given.pop("extra", {})
     foreign = [name for name in given if name not in REQUEST_FIELDS]
     if foreign or not isinstance(extra, Mapping) or any(str(name) in FOREIGN for name in extra):
-        raise DataError(f"the manifest in {where} sets {', '.join(map(str, foreign)) or 'headers or an address'}, which a saved program may not")
+        raise DataError(
+            f"the manifest in {where} sets {', '.join(map(str, foreign)) or 'headers or an address'}, which a saved program may not"
+        )
     return {**given, **extra}
 
 

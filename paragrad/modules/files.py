@@ -60,7 +60,9 @@ def load(program: Module, path: Any) -> None:
     if unknown:
         raise UsageError(f"{folder} holds {unknown[0]!r}, which this program does not have; it has {', '.join(named) or 'none'}")
     entries = manifest["parameters"].items()
-    values = {where: {"value": value_in(folder, entry), "requires_grad": entry.get("requires_grad") is not False} for where, entry in entries}
+    values = {
+        where: {"value": value_in(folder, entry), "requires_grad": entry.get("requires_grad") is not False} for where, entry in entries
+    }
     try:
         program.load_state_dict(values, strict=False)
     except (TypeError, ValueError) as error:

@@ -52,7 +52,9 @@ class Base:
 
     def deliver(self, accumulator: Any, gradient: Any, tag: Tag, stale: bool) -> None:
         """Add a gradient that reached a leaf."""
-        raise NotImplementedError(f"{type(self).__name__} must say where gradients arrive: def deliver(self, accumulator, gradient, tag, stale)")
+        raise NotImplementedError(
+            f"{type(self).__name__} must say where gradients arrive: def deliver(self, accumulator, gradient, tag, stale)"
+        )
 
 
 def join(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:

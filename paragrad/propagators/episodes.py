@@ -42,7 +42,9 @@ class Episodes(Base):
         if record.call is not None:
             steps = (Step(record.call.component or record.op.name, record.call.input_args, record.value),)
         episode = tuple(Episode(steps, o.output, o.score, o.item) for o in gradient)
-        return [(gradient if isinstance(n, Record) else episode) if want else None for n, want in zip(record.nodes, record.wanted, strict=True)]
+        return [
+            (gradient if isinstance(n, Record) else episode) if want else None for n, want in zip(record.nodes, record.wanted, strict=True)
+        ]
 
     def deliver(self, accumulator: Any, gradient: Any, tag: Tag, stale: bool) -> None:
         """Keep episodes that have a step."""

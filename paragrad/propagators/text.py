@@ -152,4 +152,6 @@ def _by_edge(answer: Any, record: Any) -> list[Any]:
         return [answer] * len(names)
     if isinstance(answer, Sequence) and len(answer) == len(names):
         return list(answer)
-    raise TypeError(f"the critic answered {brief(answer)} for {record.op!r}; answer one text per argument ({', '.join(names)}), in order or by name")
+    raise TypeError(
+        f"the critic answered {brief(answer)} for {record.op!r}; answer one text per argument ({', '.join(names)}), in order or by name"
+    )

@@ -111,7 +111,7 @@ def changes(record: Record) -> list[Line]:
 def _named(id: str, wide: int, text: str) -> list[Part]:
     """A parameter's name and one line of its difference."""
     style = "good" if text.startswith("+ ") else "bad" if text.startswith("- ") else ""
-    row = one_line(text, WIDTH - LABEL - wide) if style else text.replace(" -> ", " → ")
+    row = one_line(text, WIDTH - LABEL - wide, middle=True) if style else text.replace(" -> ", " → ")
     parts: list[Part] = [(row, style)] if style else diff_parts(row)
     return [(pad(safe(id), wide), "strong"), *parts]
 

@@ -8,7 +8,9 @@ from typing import Any
 from paragrad.trace import Variable
 
 
-def check_grads(fn: Callable[..., Any], args: Sequence[Any], *, order: int = 1, step: float = 1e-6, rtol: float = 1e-4, atol: float = 1e-6) -> None:
+def check_grads(
+    fn: Callable[..., Any], args: Sequence[Any], *, order: int = 1, step: float = 1e-6, rtol: float = 1e-4, atol: float = 1e-6
+) -> None:
     """Compare the numeric gradients of ``fn`` at ``args`` with central differences.
 
     Args:

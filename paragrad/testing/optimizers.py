@@ -97,7 +97,10 @@ def _twice(
 
 def _check(candidate: Candidate, parameters: Sequence[Parameter[Any]]) -> None:
     trained = [p.id for p in parameters if p.requires_grad]
-    _law(sorted(candidate.values) == sorted(trained), f"a candidate has a value for every trained Parameter ({', '.join(trained)}) and no other")
+    _law(
+        sorted(candidate.values) == sorted(trained),
+        f"a candidate has a value for every trained Parameter ({', '.join(trained)}) and no other",
+    )
     for parameter in parameters:
         if parameter.id in candidate.values:
             try:
@@ -113,7 +116,9 @@ def _parameters(optimizer: Transform) -> list[Parameter[Any]]:
         "choice": lambda: Parameter("plain", "a style", name="kit.style", space=spaces.get("choice")(["plain", "careful", "short"])),
         "number": lambda: Parameter(0.5, "a temperature", name="kit.temperature", space=spaces.get("number")(low=0.0, high=1.0)),
         "demos": lambda: Parameter(None, "examples", name="kit.demos", space=spaces.get("demos")(max_shots=3)),
-        "code": lambda: Parameter("def f(x):\n    return x\n", "a function", name="kit.code", space=spaces.get("code")(signature="def f(x):")),
+        "code": lambda: Parameter(
+            "def f(x):\n    return x\n", "a function", name="kit.code", space=spaces.get("code")(signature="def f(x):")
+        ),
     }
     served = optimizer.kinds or frozenset(SIMPLE)
     wanted = [kind for kind in made if kind in served]
@@ -145,7 +150,9 @@ def _values(candidate: Candidate, parameters: Sequence[Parameter[Any]]) -> Mappi
 
 
 def _shown(evidence: Evidence) -> str:
-    return repr([(p.id, p.space.encode(p.value), p.version) for p in evidence.parameters.values()]) + repr((evidence.items, evidence.teacher))
+    return repr([(p.id, p.space.encode(p.value), p.version) for p in evidence.parameters.values()]) + repr(
+        (evidence.items, evidence.teacher)
+    )
 
 
 def _written(parameters: Sequence[Parameter[Any]]) -> list[tuple[str, int, str]]:
@@ -157,7 +164,9 @@ def _plain(state: Any, where: str) -> Any:
     try:
         return json.loads(json.dumps(state, default=_demo))
     except TypeError as error:
-        raise AssertionError(f"check_optimizer: the state after {where}() is plain data (str, numbers, bool, None, list, dict): {error}") from error
+        raise AssertionError(
+            f"check_optimizer: the state after {where}() is plain data (str, numbers, bool, None, list, dict): {error}"
+        ) from error
 
 
 def _demo(value: Any) -> Any:

@@ -1,8 +1,6 @@
-"""Laws of stores: values, versions, history, and publishing them."""
+"""Laws of stores: values and versions."""
 
 from __future__ import annotations
-
-import threading
 
 import numpy
 
@@ -181,71 +179,6 @@ def no_lost_update(kit: Kit) -> None:
 
 
 @law
-def history_in_order(kit: Kit) -> None:
-    """``history`` has every version, oldest first, with times."""
-    id = kit.text(value="v0")
-    for n in range(1, 6):
-        kit.store.set_parameter_value(id, f"v{n}")
-    found = kit.store.history(id)
-    same([entry.value for entry in found], [f"v{n}" for n in range(6)])
-    same(sorted(entry.version for entry in found), [entry.version for entry in found])
-    same(all(entry.time > 1e9 for entry in found), True)
-
-
-@law
-def entry_at_commit(kit: Kit) -> None:
-    """``get_entry(id, at)`` is the newest version not later than ``at``, at every commit."""
-    id = kit.text(value="v0")
-    versions = [kit.store.get_entry(id).version]
-    for n in range(1, 9):
-        kit.store.init_parameter(kit.id(f"other{n}"), "x")
-        versions.append(kit.store.set_parameter_value(id, f"v{n}"))
-    for at in range(versions[0], kit.store.commit() + 2):
-        wanted = max(n for n, version in enumerate(versions) if version <= at)
-        same(kit.store.get_entry(id, at=at).value, f"v{wanted}")
-
-
-@law
-def entry_before_birth(kit: Kit) -> None:
-    """An id did not exist before its first version."""
-    id = kit.text()
-    with refused(KeyError):
-        kit.store.get_entry(id, at=kit.store.get_entry(id).version - 1)
-
-
-@law
-def value_of_version(kit: Kit) -> None:
-    """``get_parameter_value(id, version)`` gives old values; a version it never had is a KeyError."""
-    id = kit.text()
-    first = kit.store.get_entry(id).version
-    second = kit.store.set_parameter_value(id, "two")
-    same((kit.store.get_parameter_value(id, first), kit.store.get_parameter_value(id, second)), ("one", "two"))
-    for version in (first - 1, second + 1):
-        with refused(KeyError):
-            kit.store.get_parameter_value(id, version)
-
-
-@law
-def rollback_is_a_version(kit: Kit) -> None:
-    """``rollback`` writes the old value as a new version."""
-    id = kit.text()
-    first = kit.store.get_entry(id).version
-    second = kit.store.set_parameter_value(id, "two")
-    third = kit.store.rollback(id, first)
-    same((third > second, kit.store.get_parameter_value(id), len(kit.store.history(id))), (True, "one", 3))
-
-
-@law
-def diff_is_the_spaces(kit: Kit) -> None:
-    """``diff`` is what the space says."""
-    id = kit.text(value="a b c")
-    first = kit.store.get_entry(id).version
-    second = kit.store.set_parameter_value(id, "a x c")
-    same(kit.store.diff(id, first, second), kit.store.space(id).diff("a b c", "a x c"))
-    same(kit.store.diff(id, first, first), "")
-
-
-@law
 def space_comes_back(kit: Kit) -> None:
     """The space is kept with its options."""
     space = spaces.get("choice")(["a", "b"])
@@ -282,69 +215,3 @@ def values_are_copies(kit: Kit) -> None:
     out = numpy.array(kit.store.get_parameter_value(kit.id()))
     out[1] = 9.0
     same(kit.store.get_parameter_value(kit.id()), [1.0, 2.0])
-
-
-@law
-def publish_is_one_commit(kit: Kit) -> None:
-    """``publish`` writes all values with one version."""
-    a, b = kit.text("a"), kit.text("b")
-    commit = kit.store.publish({a: "x", b: "y"})
-    same([kit.store.get_entry(id).version for id in (a, b)], [commit, commit])
-
-
-@law
-def publish_refused_by_space(kit: Kit) -> None:
-    """One bad value and none is written."""
-    a, b = kit.text("a"), kit.text("b")
-    with refused(TypeError, ValueError):
-        kit.store.publish({a: "x", b: 5})
-    same((kit.store.get_parameter_value(a), kit.store.get_parameter_value(b)), ("one", "one"))
-
-
-@law
-def publish_refused_by_conflict(kit: Kit) -> None:
-    """One lost race and nothing is written, the state neither."""
-    a, b = kit.text("a"), kit.text("b")
-    old = kit.store.get_entry(b).version
-    kit.store.set_parameter_value(b, "two")
-    with refused(Conflict):
-        kit.store.publish({a: "x"}, expect={b: old}, state={kit.prefix: 1})
-    same((kit.store.get_parameter_value(a), kit.store.state(kit.prefix)), ("one", None))
-
-
-@law
-def publish_unknown(kit: Kit) -> None:
-    """One unknown id and nothing is written."""
-    a = kit.text("a")
-    with refused(KeyError):
-        kit.store.publish({a: "x", kit.id("b"): "y"})
-    same(kit.store.get_parameter_value(a), "one")
-
-
-@law
-def state_comes_back(kit: Kit) -> None:
-    """Optimizer state is plain data and arrays, and lives with the values."""
-    state = {"t": 3, "beta": 0.9, "$m": [1, None, True], "moments": {"w": numpy.arange(3.0)}}
-    kit.store.publish({}, state={kit.prefix: state})
-    found = kit.store.state(kit.prefix)
-    same((found["t"], found["beta"], found["$m"]), (3, 0.9, [1, None, True]))
-    same(found["moments"]["w"], numpy.arange(3.0))
-
-
-@law
-def readers_see_whole_commits(kit: Kit) -> None:
-    """A reader pinned at a commit never sees half of a publish."""
-    a, b = kit.number("a", 0.0), kit.number("b", 0.0)
-    stop = threading.Event()
-
-    def work(number: int) -> None:
-        if number == 0:
-            for n in range(1, 16):
-                kit.store.publish({a: float(n), b: float(n)})
-            stop.set()
-            return
-        while not stop.is_set():
-            at = kit.store.commit()
-            same(kit.store.get_entry(a, at=at).value, kit.store.get_entry(b, at=at).value)
-
-    together(3, work)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from paragrad.testing import store_gradients, store_releases, store_sharing, store_values
+from paragrad.testing import store_gradients, store_history, store_publish, store_releases, store_sharing, store_values
 from paragrad.testing.store_kit import CHECKS, Kit
 
-LAWS = (store_values, store_gradients, store_releases, store_sharing)
+LAWS = (store_values, store_history, store_publish, store_gradients, store_releases, store_sharing)
 """The modules whose checks make up the kit."""
 
 

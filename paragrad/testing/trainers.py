@@ -110,7 +110,9 @@ def _check_interruption(make: Callable[..., Any]) -> None:
 def _trainer(make: Callable[..., Any], program: Any, model: Any, optimizer: Any, **options: Any) -> Any:
     guide = options.pop("guide", _same)
     loader = DataLoader(_rows("x", 12), 6, shuffle=True)
-    return make(program, optimizer, loader, guide, validate=_rows("v", 16), budget=f"{BUDGET} calls", model=model, optimizer_model=model, **options)
+    return make(
+        program, optimizer, loader, guide, validate=_rows("v", 16), budget=f"{BUDGET} calls", model=model, optimizer_model=model, **options
+    )
 
 
 def _optimizer() -> Any:

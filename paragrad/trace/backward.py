@@ -102,7 +102,9 @@ def _wanted(inputs: Sequence[Variable[Any]] | None) -> set[Any] | None:
             raise TypeError(f"inputs holds {brief(variable)} of type {type(variable).__name__}; it takes Variables that are leaves")
         node = variable._n
         if not isinstance(node, (Leaf, Version)):
-            raise RuntimeError(f"inputs holds {variable!r}, which is no leaf that requires a gradient (retain_grad() keeps the grad of others)")
+            raise RuntimeError(
+                f"inputs holds {variable!r}, which is no leaf that requires a gradient (retain_grad() keeps the grad of others)"
+            )
         wanted.add(node.cell if isinstance(node, Version) else node)
     return wanted
 
@@ -138,10 +140,15 @@ def _need_leaf(roots: list[Root], outputs: list[Any]) -> None:
     """
     if any(root.node.requires and not isinstance(root.node, Leaf) for root in roots):
         return
-    why = "is itself a leaf: no operation made it" if outputs and isinstance(outputs[0]._n, Leaf) else "reaches nothing that requires a gradient"
+    why = (
+        "is itself a leaf: no operation made it"
+        if outputs and isinstance(outputs[0]._n, Leaf)
+        else "reaches nothing that requires a gradient"
+    )
     raise NothingToTrain(
-        f"backward on {outputs[0]!r}, which {why}; " if outputs else "backward got no outputs; "
-        "let the output depend on a Parameter, or on a Variable with requires_grad=True"
+        f"backward on {outputs[0]!r}, which {why}; "
+        if outputs
+        else "backward got no outputs; let the output depend on a Parameter, or on a Variable with requires_grad=True"
     )
 
 
@@ -176,8 +183,12 @@ def _seeded(roots: list[Root], propagators: Sequence[Any] | None, create_graph: 
 def _refuse(value: Any, feedback: Any) -> None:
     """Say why an output has no gradient (an empty Feedback says nothing and is fine)."""
     if feedback is None and not is_scalar(value):
-        raise RuntimeError(f"{brief(value)} has more than one element; say what to improve: backward(gradient) with a matching Variable, or words")
+        raise RuntimeError(
+            f"{brief(value)} has more than one element; say what to improve: backward(gradient) with a matching Variable, or words"
+        )
     if feedback is None:
         raise RuntimeError(f"a gradient is needed for {brief(value)} of type {type(value).__name__}; pass a str, a Feedback or a Variable")
     if not isinstance(feedback, Feedback):
-        raise TypeError(f"{brief(feedback)} of type {type(feedback).__name__} is no gradient; pass a str, a Feedback, a number, an array or a Variable")
+        raise TypeError(
+            f"{brief(feedback)} of type {type(feedback).__name__} is no gradient; pass a str, a Feedback, a number, an array or a Variable"
+        )

@@ -99,4 +99,6 @@ class Collecting:
         """
         from paragrad.trace.backward import backward
 
-        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph, inputs=inputs, propagators=propagators, stale=stale)
+        backward(
+            [self], [gradient], retain_graph=retain_graph, create_graph=create_graph, inputs=inputs, propagators=propagators, stale=stale
+        )

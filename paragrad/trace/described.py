@@ -115,4 +115,6 @@ def refuse_unnamed(parameter: Any) -> None:
         UsageError: it has neither a name nor a place in a program.
     """
     if not (parameter._meta.name or parameter._meta.path):
-        raise UsageError(f"this Parameter ({parameter.role or parameter.kind}) has no name, so a store could not find it again; give it name=...")
+        raise UsageError(
+            f"this Parameter ({parameter.role or parameter.kind}) has no name, so a store could not find it again; give it name=..."
+        )

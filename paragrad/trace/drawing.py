@@ -95,7 +95,13 @@ def describe(node: Node) -> Mapping[str, Any]:
     """One node for a picture."""
     value = shorten(brief(node.value).replace("\n", " "), 48)
     if isinstance(node, Version):
-        return {"kind": "parameter" if node.requires else "frozen", "label": label_of(node), "value": value, "persistent": True, "version": node.version}
+        return {
+            "kind": "parameter" if node.requires else "frozen",
+            "label": label_of(node),
+            "value": value,
+            "persistent": True,
+            "version": node.version,
+        }
     extra = peek(node)
     name = extra.name or extra.role if extra is not None else None
     if not isinstance(node, Record):
@@ -103,7 +109,13 @@ def describe(node: Node) -> Mapping[str, Any]:
     op = node.op
     failed = extra is not None and extra.call is not None and extra.call.error is not None
     kind = "error" if failed else "model" if op is not None and op.kind == "model" else "value"
-    return {"kind": kind, "label": name or (op.name if op is not None else "freed"), "value": value, "persistent": False, "op": op.name if op else None}
+    return {
+        "kind": kind,
+        "label": name or (op.name if op is not None else "freed"),
+        "value": value,
+        "persistent": False,
+        "op": op.name if op else None,
+    }
 
 
 def _box(box: Box, d: Mapping[str, Any]) -> str:
@@ -111,7 +123,7 @@ def _box(box: Box, d: Mapping[str, Any]) -> str:
     shape = 'stroke-width="2" rx="3"' if d["persistent"] else 'stroke-width="1" rx="14"'
     x, y = box.x + box.width / 2, box.y
     return (
-        f'<g><title>{_text(d["label"])}: {_text(d["value"])}</title>'
+        f"<g><title>{_text(d['label'])}: {_text(d['value'])}</title>"
         f'<rect x="{box.x:.0f}" y="{y:.0f}" width="{box.width}" height="{box.height}" fill="{fill}" stroke="{stroke}" {shape}/>'
         f'<text x="{x:.0f}" y="{y + 18:.0f}" text-anchor="middle" font-weight="600" fill="#1f2937">{_text(shorten(d["label"], 26))}</text>'
         f'<text x="{x:.0f}" y="{y + 35:.0f}" text-anchor="middle" fill="#4b5563">{_text(shorten(d["value"], 28))}</text></g>'

@@ -108,9 +108,9 @@ class Watch(Reads):
 def watch() -> Iterator[Watch]:
     """Collect the escapes of a block::
 
-        with watch() as seen:
-            out = program(row)
-        seen.escapes, seen.lost([out])
+    with watch() as seen:
+        out = program(row)
+    seen.escapes, seen.lost([out])
     """
     seen = Watch(STATE.get().reads)
     with within(reads=seen):

@@ -218,7 +218,9 @@ def _getattr(self: Any, field: str) -> Any:
     value = self._n.value
     found = getattr(value, field, _MISSING)
     if found is _MISSING or callable(found):
-        raise AttributeError(f"a Variable of {type(value).__name__} has no traced attribute {field!r}; use .value.{field} for the plain one")
+        raise AttributeError(
+            f"a Variable of {type(value).__name__} has no traced attribute {field!r}; use .value.{field} for the plain one"
+        )
     return operate(operators.OPERATIONS["getattr"], (self, field))
 
 

@@ -98,7 +98,11 @@ class Module:
 
     def parameters(self, kind: str | None = None, name: str = "*") -> list[Parameter[Any]]:
         """Parameters, of one kind and with a path that matches the pattern ``name``."""
-        return [p for path, p in self.named_parameters().items() if kind in (None, p.kind) and (fnmatchcase(path, name) or fnmatchcase(p.id, name))]
+        return [
+            p
+            for path, p in self.named_parameters().items()
+            if kind in (None, p.kind) and (fnmatchcase(path, name) or fnmatchcase(p.id, name))
+        ]
 
     def overlay(self, values: Mapping[str, Any]) -> Any:
         """A context in which Parameters have other values, by id or path."""

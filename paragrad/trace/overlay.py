@@ -147,7 +147,9 @@ def overlay(values: Mapping[Any, Any]) -> Iterator[Overlay]:
     made = Overlay(STATE.get().overlay)
     for parameter, value in values.items():
         if not hasattr(parameter, "_cell"):
-            raise UsageError(f"overlay takes {{Parameter: value}}; {parameter!r} is no Parameter. For ids use program.overlay({{id: value}})")
+            raise UsageError(
+                f"overlay takes {{Parameter: value}}; {parameter!r} is no Parameter. For ids use program.overlay({{id: value}})"
+            )
         made.set(parameter, parameter.checked(value))
     with overlaid(made) as inside:
         yield inside

@@ -269,7 +269,13 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
         """A Parameter with the same value, flags and space, and a cell of its own."""
         meta = self._meta
         copy: Parameter[T] = Parameter(
-            self.value, meta.role, self._trained, name=meta.name, space=meta.space, constraint=meta.constraint, layerwise_parallel=meta.layerwise_parallel
+            self.value,
+            meta.role,
+            self._trained,
+            name=meta.name,
+            space=meta.space,
+            constraint=meta.constraint,
+            layerwise_parallel=meta.layerwise_parallel,
         )
         copy._meta.path = meta.path
         memo[id(self)] = copy
@@ -287,6 +293,8 @@ def _rebuild(kind: str | None, spec: Any, value: Any, role: str | None, trained:
     return Parameter(value, role, trained, name=name, space=space)
 
 
-def param(value: Any, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> Any:
+def param(
+    value: Any, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None
+) -> Any:
     """A Parameter, typed as its value for the editor, so that it can be handed to typed functions."""
     return Parameter(value, role, name=name, space=space, constraint=constraint, store=store)

@@ -42,7 +42,10 @@ def pull_plain(sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None
             left, right = rules
             x = a.value if a.__class__ in NODES else a
             y = b.value if b.__class__ in NODES else b
-            parts = (left(g, node.value, x, y) if a.__class__ in REQUIRING else None, right(g, node.value, x, y) if b.__class__ in REQUIRING else None)
+            parts = (
+                left(g, node.value, x, y) if a.__class__ in REQUIRING else None,
+                right(g, node.value, x, y) if b.__class__ in REQUIRING else None,
+            )
         elif rules.__class__ is tuple and len(rules) == len(operands) and node.extra is None:
             parts = _per_edge(rules, g, node.value, operands)
         else:

@@ -42,9 +42,15 @@ class Edges:
             self.paths.append(path)
             return node.value if node.value.__class__ in ATOMS else thaw(node.value)
         if cls is list or cls is tuple:
-            return cls([x if x.__class__ in ATOMS else self.plain(x, (path, i)) for i, x in enumerate(value)])
+            items = []
+            for i, x in enumerate(value):
+                items.append(x if x.__class__ in ATOMS else self.plain(x, (path, i)))
+            return items if cls is list else tuple(items)
         if cls is dict:
-            return {key: x if x.__class__ in ATOMS else self.plain(x, (path, key)) for key, x in value.items()}
+            named = {}
+            for key, x in value.items():
+                named[key] = x if x.__class__ in ATOMS else self.plain(x, (path, key))
+            return named
         return value
 
 
@@ -111,7 +117,9 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
         return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else freeze(x) for x in args]))
     node = make(state, value, op, edges.nodes, edges.paths)
     if node.op is not None:
-        extra_of(node).args = MappingProxyType({**dict(zip(names, map(freeze, plain), strict=True)), **{k: freeze(x) for k, x in named.items()}})
+        extra_of(node).args = MappingProxyType(
+            {**dict(zip(names, map(freeze, plain), strict=True)), **{k: freeze(x) for k, x in named.items()}}
+        )
     return wrap(node)
 
 
@@ -124,7 +132,9 @@ def component(
     named = predecessors if isinstance(predecessors, Mapping) else {f"x{i}": p for i, p in enumerate(predecessors)}
     for key, p in named.items():
         if not isinstance(p, Variable):
-            raise TypeError(f"predecessor {key} is {p!r} of type {type(p).__name__}; predecessors are Variables: wrap it with pg.Variable(...)")
+            raise TypeError(
+                f"predecessor {key} is {p!r} of type {type(p).__name__}; predecessors are Variables: wrap it with pg.Variable(...)"
+            )
     op = Operation(name, _built_by_hand, kind="component")
     node = make(STATE.get(), value, op, [p._n for p in named.values()], list(named))
     extra_of(node).call = Call(input_args=snapshot(input_args or {}))

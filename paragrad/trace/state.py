@@ -55,7 +55,6 @@ class State:
         fields = {name: getattr(self, name) for name in self.__slots__ if name != "fast"}
         return State(**{**fields, **changes})
 
-
     def reading(self, reads: Reads) -> State:
         """A copy with other reads; made by every traced call."""
         made = State.__new__(State)

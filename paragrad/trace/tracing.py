@@ -38,7 +38,9 @@ class Tracing:
 
     __slots__ = ("binder", "catch", "edges", "kept", "op", "plain", "reads", "started", "state")
 
-    def __init__(self, op: Operation, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], catch: bool, strict: bool, bound: Any = None) -> None:
+    def __init__(
+        self, op: Operation, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], catch: bool, strict: bool, bound: Any = None
+    ) -> None:
         self.op = op
         self.binder = binder
         self.catch = catch
@@ -51,9 +53,11 @@ class Tracing:
             if name == hidden:
                 self.plain[name] = given
                 continue
-            value = edges.plain(given, name)
-            self.plain[name] = value
-            self.kept[name] = value if value.__class__ in ATOMS else freeze(value)  # before the function can change it
+            self.plain[name] = value = edges.plain(given, name)
+            if value.__class__ in ATOMS:
+                self.kept[name] = value
+            else:  # copied before the function can change it
+                self.kept[name] = given._n.value if isinstance(given, Variable) else freeze(value)
         self.reads = Reads(strict, self.state.reads, True, edges.nodes)
         self.started = time.time()
 

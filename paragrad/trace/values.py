@@ -86,7 +86,9 @@ def check_data(value: Any, path: str = "data") -> Any:
         return registry.spaces.get("tensor")().check(value)
     if isinstance(value, (str, int, float)):
         return value
-    raise TypeError(f"{path} is {shorten(repr(value))} of type {cls.__name__}; pass text, numbers, JSON-like values or arrays, or space=pg.Opaque()")
+    raise TypeError(
+        f"{path} is {shorten(repr(value))} of type {cls.__name__}; pass text, numbers, JSON-like values or arrays, or space=pg.Opaque()"
+    )
 
 
 def _level(items: list[Any]) -> Iterable[Any]:

@@ -106,7 +106,9 @@ class Variable(Collecting, Generic[T]):
         """Point at a new leaf with the old one's identity and gradients; what was recorded keeps the old one."""
         node = self._n
         requires = node.requires if requires_grad is None else requires_grad
-        kept = node.acc if isinstance(node, Leaf) else node.extra.retained if node.extra is not None and not isinstance(node, Record) else None
+        kept = (
+            node.acc if isinstance(node, Leaf) else node.extra.retained if node.extra is not None and not isinstance(node, Record) else None
+        )
         made = Leaf(value, kept or Accumulator()) if requires else Const(value)
         made.extra = node.extra.identity() if node.extra is not None else Extra()
         made.extra.retained = None if requires else kept

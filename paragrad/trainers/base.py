@@ -20,17 +20,15 @@ from paragrad.journal import RunJournal, Runs
 from paragrad.llm import Budget, BudgetLedger
 from paragrad.optimizers.auto import automatic
 from paragrad.optimizers.base import make
-from paragrad.protocols.data import Row
-from paragrad.protocols.evidence import Candidate
 from paragrad.trace.module import module_of
-from paragrad.trace.parameter import Parameter
 from paragrad.trainers.baseline import baseline
+from paragrad.trainers.choosing import refuse_unserved, trained
 from paragrad.trainers.delivery import deliver, resumed
 from paragrad.trainers.finishing import finish
 from paragrad.trainers.header import header_of
 from paragrad.trainers.intake import bound_rows, signature
 from paragrad.trainers.result import Result
-from paragrad.trainers.rows import Placed, place
+from paragrad.trainers.rows import place
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
 from paragrad.trainers.values import from_json, to_json
@@ -250,64 +248,3 @@ def _unfinished(folder: Any) -> bool:
 def _mean(scores: Sequence[float | None]) -> float:
     known = [s for s in scores if s is not None]
     return sum(known) / len(known) if known else 0.0
-
-
-def trained(program: Any, parameters: Sequence[Any] | None) -> dict[str, Any]:
-    """The Parameters to train, by id.
-
-    Raises:
-        NothingToTrain: there are none. UsageError: two have one id.
-    """
-    own = [p for p in program.parameters() if p.requires_grad]
-    chosen = own if parameters is None else [p for part in _listed(parameters) for p in _named(program, part)]
-    if not chosen:
-        raise NothingToTrain(
-            f"{program!r} has no trainable Parameter; make one with pg.Parameter(...), @pg.prompt or pg.Generator, or pass parameters=[...]"
-        )
-    found: dict[str, Any] = {}
-    for parameter in chosen:
-        if found.setdefault(parameter.id, parameter) is not parameter:
-            raise UsageError(f"two Parameters have the id {parameter.id!r}; give one of them another name=")
-    return found
-
-
-def _listed(parameters: Any) -> list[Any]:
-    return [parameters] if isinstance(parameters, (str, Parameter)) else list(parameters)
-
-
-def _named(program: Any, part: Any) -> list[Any]:
-    """A Parameter, or those of the program whose id matches a name or pattern."""
-    if isinstance(part, Parameter):
-        return [part]
-    found = program.parameters(name=part) if isinstance(part, str) else []
-    if not found:
-        known = ", ".join(p.id for p in program.parameters()) or "none"
-        raise UsageError(f"parameters={part!r:.80} names no Parameter of this program; it has {known}")
-    return list(found)
-
-
-def refuse_unserved(optimizer: Any, parameters: dict[str, Any]) -> None:
-    """An optimizer that can propose for none of the Parameters would pay for nothing.
-
-    Raises:
-        UsageError: naming kinds.
-    """
-    served = [p for p in parameters.values() if optimizer.serves(p)]
-    if not served:
-        kinds = ", ".join(dict.fromkeys(p.kind for p in parameters.values()))
-        raise UsageError(f"{optimizer.describe()} serves {', '.join(sorted(optimizer.kinds))}, and the parameters to train are {kinds}; name another")
-
-
-def candidate_of(session: Session, values: dict[str, Any], before: dict[str, Any], origin: str = "") -> Candidate:
-    """Values as a Candidate against the start."""
-    return Candidate(dict(values), origin=origin, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before))
-
-
-def numbers(rows: Sequence[Placed]) -> list[int]:
-    """Row numbers."""
-    return [placed.number for placed in rows]
-
-
-def rows_of(placed: Sequence[Placed]) -> list[Row]:
-    """Rows without their numbers."""
-    return [p.row for p in placed]

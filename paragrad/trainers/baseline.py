@@ -37,7 +37,9 @@ def baseline(trainer: Any, session: Session, values: dict[str, Any]) -> Evaluati
         refuse_small_budget(trainer, Evaluation(tuple(items)).total("calls") / len(items))
     items += _run(session, values, rows[len(items) :], None if reach.found else reach)
     if all(item.status == "error" for item in items):
-        raise ExecutionError(f"the program fails on every one of the {len(items)} rows, so there is nothing to learn from; the first: {items[0].output}")
+        raise ExecutionError(
+            f"the program fails on every one of the {len(items)} rows, so there is nothing to learn from; the first: {items[0].output}"
+        )
     if reach.outputs:
         reach.refuse()
     return Evaluation(tuple(items))

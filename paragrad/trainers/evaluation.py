@@ -133,7 +133,9 @@ def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Ste
         if inner.journal is None:
             return metric(row, value, trace=tuple(steps), call=call)
         digest = hashlib.sha256(f"{metric.name}|{row.id}|{_content(value)}".encode()).hexdigest()
-        payload, replayed = inner.journal.effect(inner.coordinate(), "guide", digest, lambda: _asked(metric, row, value, steps, inner), paid=False)
+        payload, replayed = inner.journal.effect(
+            inner.coordinate(), "guide", digest, lambda: _asked(metric, row, value, steps, inner), paid=False
+        )
     spent = payload["spent"]
     if replayed and inner.ledger is not None and spent["calls"]:
         inner.ledger.replay(phase="guide", calls=spent["calls"], tokens=spent["input_tokens"] + spent["output_tokens"], usd=spent["usd"])

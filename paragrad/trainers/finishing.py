@@ -7,10 +7,10 @@ from typing import Any
 from paragrad.errors import BudgetExceeded
 from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate
+from paragrad.trainers.intervals import mean_interval
 from paragrad.trainers.result import HeldOut, Pass, Result, held_out, pass_of
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
-from paragrad.trainers.statistics import mean_interval
 
 TEST_STEP = 1_000_000
 

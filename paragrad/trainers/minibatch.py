@@ -18,7 +18,7 @@ from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation
-from paragrad.trainers.rows import Placed
+from paragrad.trainers.rows import Placed, by_id
 from paragrad.trainers.session import Job, Session
 from paragrad.trainers.state import State
 from paragrad.trainers.statistics import compare
@@ -65,10 +65,10 @@ class MinibatchAlgorithm(AlgorithmBase):
 
     def _batch(self, step: int) -> list[Placed]:
         """The next rows in the loader's order."""
-        by_id = {placed.row.id: placed for placed in self.train_rows}
+        rows = by_id(self.train_rows)
         per_epoch = len(self.loader)
         batches = self.loader.epoch(step // per_epoch, step % per_epoch)
-        return [by_id[row.id] for row in next(batches)]
+        return [rows[row.id] for row in next(batches)]
 
     def _finished(self, session: Session, state: State, needed: float) -> str:
         scores = [state.seen[p.number] for p in self.validation_rows]

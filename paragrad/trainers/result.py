@@ -12,7 +12,8 @@ from paragrad import registry
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trace.overlay import transaction
-from paragrad.trainers.statistics import Comparison, Interval, compare, mean_interval
+from paragrad.trainers.intervals import Interval, mean_interval
+from paragrad.trainers.statistics import Comparison, compare
 from paragrad.trainers.values import to_json
 
 

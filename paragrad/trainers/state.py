@@ -44,7 +44,9 @@ class State:
         try:
             plain: dict[str, Any] = json.loads(json.dumps(data, default=_fields))
         except (TypeError, ValueError) as error:
-            raise UsageError(f"an optimizer's state is plain data (str, numbers, bool, None, list, dict), so that a run can be resumed: {error}") from error
+            raise UsageError(
+                f"an optimizer's state is plain data (str, numbers, bool, None, list, dict), so that a run can be resumed: {error}"
+            ) from error
         return plain
 
     @classmethod

@@ -7,33 +7,19 @@ Everything is a pure function of its arguments; where chance is used, it is seed
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from random import Random
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
 from paragrad.errors import UsageError
+from paragrad.trainers.intervals import Scores, mean_interval, paired_interval, student, z_of
+from paragrad.trainers.permutation import permutation
 
-Scores = Sequence[float | None]
-
-DRAWS = 20_000
-ENUMERATED = 28  # differences up to which every sign is tried
-_TABLE_BYTES = 1 << 22
 _BETS = tuple((step + 0.5) / 20 for step in range(20))
 _NORMAL = NormalDist()
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,68 +102,6 @@ def mcnemar(fixed: int, broken: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def permutation(differences: Sequence[float], seed: int = 0) -> float:
-    """Two-sided p of the mean difference when every sign might as well be the other.
-
-    Exact when there are at most 28 nonzero differences or all are multiples of one small unit; else from 20,000
-    seeded draws, with (hits + 1) / (draws + 1), which never claims too much.
-    """
-    moved = [abs(d) for d in differences if d]
-    total = abs(math.fsum(differences))
-    slack = 1e-9 * math.fsum(moved)
-    if not moved or total <= slack:
-        return 1.0
-    units = _units(moved)
-    if units is not None:
-        return _by_polynomial(units, round(total / moved[0] * units[0]))
-    if len(moved) <= ENUMERATED:
-        return _by_halves(moved, total - slack)
-    return _by_draws(moved, total - slack, seed)
-
-
-def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (E. B. Wilson, JASA 22, 1927)."""
-    z = _z(confidence)
-    share, scale = successes / n, 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    half = z / scale * math.sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
-
-
-def mean_interval(scores: Scores, confidence: float = 0.95, *, bounded: bool = True) -> Interval:
-    """A mean with its interval: Wilson's for 0/1 scores, else Student's t.
-
-    Args:
-        bounded: scores in [0, 1] without any spread take Wilson's interval, which is then too wide rather than empty.
-    """
-    known = [score for score in scores if score is not None]
-    if not known:
-        raise UsageError("a mean needs at least one score")
-    n, mean = len(known), fmean(known)
-    spread = stdev(known) if n > 1 else 0.0
-    if bounded and (all(score in (0, 1) for score in known) or (spread == 0 and 0 <= mean <= 1)):
-        return Interval(mean, *wilson(math.fsum(known), n, confidence))
-    if n == 1:
-        return Interval(mean, -math.inf, math.inf)
-    half = student(0.5 + confidence / 2, n - 1) * spread / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half)
-
-
-def paired_interval(both: int, fixed: int, broken: int, neither: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval for the difference of two paired proportions: the square-and-add method from Wilson intervals with
-    corrected correlation (R. G. Newcombe, Statistics in Medicine 17, 1998, 2635-2650, method 10)."""
-    n = both + fixed + broken + neither
-    after, before = (both + fixed) / n, (both + broken) / n
-    (low1, high1), (low2, high2) = wilson(both + fixed, n, confidence), wilson(both + broken, n, confidence)
-    margins = (both + fixed) * (broken + neither) * (both + broken) * (fixed + neither)
-    cross = both * neither - fixed * broken
-    phi = (max(cross - n / 2, 0.0) if cross > 0 else cross) / math.sqrt(margins) if margins else 0.0
-    down1, up1, down2, up2 = after - low1, high1 - after, before - low2, high2 - before
-    low = math.sqrt(max(0.0, down1**2 - 2 * phi * down1 * up2 + up2**2))
-    high = math.sqrt(max(0.0, up1**2 - 2 * phi * up1 * down2 + down2**2))
-    return max(-1.0, after - before - low), min(1.0, after - before + high)
-
-
 def noise_floor(scores_by_repeat: Sequence[Sequence[float]]) -> NoiseFloor:
     """Noise of repeated passes of one program over the same rows, ``scores_by_repeat[repeat][row]``.
 
@@ -187,7 +111,7 @@ def noise_floor(scores_by_repeat: Sequence[Sequence[float]]) -> NoiseFloor:
     if len(scores_by_repeat) < 2 or not rows:
         raise UsageError("a noise floor needs at least two passes over at least one row")
     spread = math.sqrt(math.fsum(stdev(row) ** 2 for row in rows)) / len(rows)
-    return NoiseFloor(fmean(map(fmean, rows)), spread, _z(0.95) * math.sqrt(2) * spread)
+    return NoiseFloor(fmean(map(fmean, rows)), spread, z_of(0.95) * math.sqrt(2) * spread)
 
 
 def headroom(tries_by_row: Sequence[Sequence[float]]) -> Headroom:
@@ -261,80 +185,10 @@ def gate(before: Scores, after: Scores, alpha: float = 0.05) -> Gate:
     return Gate("open", min(1.0, 1 / max(best, worst, 1.0)))
 
 
-def student(p: float, df: int) -> float:
-    """Quantile of Student's t: exact for 1 and 2 degrees of freedom, else the expansion of Abramowitz and Stegun 26.7.5."""
-    if df == 1:
-        return math.tan(math.pi * (p - 0.5))
-    if df == 2:
-        return (2 * p - 1) / math.sqrt(2 * p * (1 - p))
-    z = _NORMAL.inv_cdf(p)
-    terms: tuple[float, ...] = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + math.fsum(term / float(df) ** power for power, term in enumerate(terms, 1))
-
-
 def _pairs(before: Scores, after: Scores) -> list[tuple[int, float, float]]:
     if len(before) != len(after):
         raise UsageError(f"{len(before)} scores before and {len(after)} after; give both for the same rows, None where there is none")
     return [(place, a, b) for place, (a, b) in enumerate(zip(before, after, strict=True)) if a is not None and b is not None]
-
-
-def _z(confidence: float) -> float:
-    return _NORMAL.inv_cdf(0.5 + confidence / 2)
-
-
-def _units(sizes: Sequence[float]) -> list[int] | None:
-    """The differences as whole multiples of 1/q for a small q, when they are and the table stays small."""
-    for q in range(1, 101):
-        units = [round(size * q) for size in sizes]
-        if all(unit and abs(unit - size * q) < 1e-9 * unit for unit, size in zip(units, sizes, strict=True)):
-            return units if sum(units) * (len(units) // 8 + 1) <= _TABLE_BYTES else None
-    return None
-
-
-def _by_polynomial(units: Sequence[int], total: int) -> float:
-    """Count subsets by sum: the coefficients of the product of (1 + x^u), held as the limbs of one integer."""
-    width = len(units) // 8 + 1
-    product = 1
-    for unit in units:
-        product += product << (8 * width * unit)
-    most = (sum(units) - total) // 2  # a subset of this sum or less, flipped, is at least as extreme
-    limbs = (product & ((1 << (8 * width * (most + 1))) - 1)).to_bytes(width * (most + 1), "little")
-    tail = sum(int.from_bytes(limbs[place : place + width], "little") for place in range(0, len(limbs), width))
-    return min(1.0, 2 * tail / (1 << len(units)))
-
-
-def _by_halves(sizes: Sequence[float], total: float) -> float:
-    """All signs, as sums of two sorted halves."""
-    sums: list[list[float]] = []
-    for half in (sizes[::2], sizes[1::2]):
-        found = [0.0]
-        for size in half:
-            found = [s + sign * size for s in found for sign in (1, -1)]
-        sums.append(sorted(found))
-    tail = sum(len(sums[1]) - bisect_left(sums[1], total - s) for s in sums[0])
-    return min(1.0, 2 * tail / (1 << len(sizes)))
-
-
-def _by_draws(sizes: Sequence[float], total: float, seed: int) -> float:
-    """Random signs, eight at a time from tables of their 256 sums."""
-    padded = [*sizes, *[0.0] * (-len(sizes) % 8)]
-    tables = []
-    for first in range(0, len(padded), 8):
-        table = [0.0]
-        for size in padded[first : first + 8]:
-            table = [s + size for s in table] + [s - size for s in table]
-        tables.append(table)
-    random = Random(seed)
-    hits = 0
-    for _ in range(DRAWS):
-        drawn = sum(table[signs] for table, signs in zip(tables, random.randbytes(len(tables)), strict=True))
-        hits += abs(drawn) >= total
-    return (hits + 1) / (DRAWS + 1)
 
 
 @lru_cache(maxsize=4096)

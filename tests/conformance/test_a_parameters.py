@@ -137,7 +137,9 @@ def test_A5_the_graph_is_drawn_three_ways(tmp_path: Any) -> None:
     assert mermaid.count("-->") == 2
 
 
-@pytest.mark.parametrize("hostile", ['<script>alert(1)</script>', '"]; end; %% {}', "]]>&lt;", "a\x00\x1b[31m\nb", "```\n</svg>", "\ud800", "‮x"])
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", '"]; end; %% {}', "]]>&lt;", "a\x00\x1b[31m\nb", "```\n</svg>", "\ud800", "‮x"]
+)
 def test_A5_hostile_names_and_data_stay_text(hostile: str, tmp_path: Any) -> None:
     v = Variable(hostile.replace("\ud800", "\ud800"), role=hostile, requires_grad=True, name=hostile)
     graph = answer(v, hostile).graph()
@@ -286,7 +288,9 @@ def test_A11_threads_never_see_each_others_calls() -> None:
 
 def test_A12_any_component_can_make_such_a_variable() -> None:
     p, q = Parameter("p"), Variable("q")
-    by_name = Variable(["doc"], role="retrieved", name="retriever_output", predecessors={"query": q, "index": p}, input_args={"k": 3, "query": q})
+    by_name = Variable(
+        ["doc"], role="retrieved", name="retriever_output", predecessors={"query": q, "index": p}, input_args={"k": 3, "query": q}
+    )
     assert by_name.predecessors == {"query": q, "index": p}
     assert (by_name.name, by_name.role, by_name.data) == ("retriever_output", "retrieved", ["doc"])
     assert dict(by_name.call.input_args) == {"k": 3, "query": "q"}
@@ -351,5 +355,3 @@ def test_A16_consumer_critic_and_metric_have_their_own_view() -> None:
 
     out.backward("no", propagators=[Text(critic)])
     assert shown == [("Be brief.|q", "what the critic reads", "what the metric reads")]
-
-

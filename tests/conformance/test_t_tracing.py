@@ -200,7 +200,7 @@ def test_T5_an_exception_is_an_output_with_the_annotated_line() -> None:
     out = caught.value.output
     assert isinstance(out.value, Failure)
     assert (out.value.type, out.value.message) == ("ValueError", "cannot use abc")
-    assert "raise ValueError(f\"cannot use {checked}\")  <--- (ValueError) cannot use abc" in out.value.report
+    assert 'raise ValueError(f"cannot use {checked}")  <--- (ValueError) cannot use abc' in out.value.report
     assert "checked = message.strip()" in out.value.report
     assert out.call.error is out.value
     assert edges(out) == {"message": " abc "}
@@ -338,7 +338,7 @@ def test_T14_a_plain_class_becomes_a_module_and_exports_to_plain_python(tmp_path
     greeter.settings.data = {"upper": True, "times": [1]}
     greeter.ending.mark.data = "."
     greeter.more[0].data = 2.5
-    learnt = "def surname(self, request):\n    \'\'\'The family name.\'\'\'\n    return words(request)[-1]\n"
+    learnt = "def surname(self, request):\n    '''The family name.'''\n    return words(request)[-1]\n"
     greeter.parameters(kind="code")[0].data = learnt
     target = tmp_path / "exported.py"
     text = greeter.export(target)

@@ -35,7 +35,15 @@ BINARY_ROWS: dict[str, list[tuple[Any, Any]]] = {
     "le": [(1, 1)],
     "gt": [(2, 1)],
     "ge": [(2, 2)],
-    "getitem": [([1, 2, 3], 1), ([1, 2, 3], -1), ([1, 2, 3], slice(0, 2)), ("abc", 0), ("abc", slice(None, None, -1)), ({"k": 1}, "k"), ((1, 2), 0)],
+    "getitem": [
+        ([1, 2, 3], 1),
+        ([1, 2, 3], -1),
+        ([1, 2, 3], slice(0, 2)),
+        ("abc", 0),
+        ("abc", slice(None, None, -1)),
+        ({"k": 1}, "k"),
+        ((1, 2), 0),
+    ],
     "contains": [("abc", "b"), ([1, 2], 3), ({"k": 1}, "k")],
     "cast": [(1, float), (["1", "2"], int), (2.7, int)],
 }
@@ -195,7 +203,14 @@ def test_V18_matmul_and_arrays_on_the_left() -> None:
     np = pytest.importorskip("numpy")
     m = np.arange(4.0).reshape(2, 2)
     a = Variable(m, requires_grad=True)
-    for out, wanted in ((a @ m, m @ m), (m @ a, m @ m), (m + a, m + m), (np.float64(2) * a, 2 * m), (np.subtract(m, a), m - m), (m == a, m == m)):
+    for out, wanted in (
+        (a @ m, m @ m),
+        (m @ a, m @ m),
+        (m + a, m + m),
+        (np.float64(2) * a, 2 * m),
+        (np.subtract(m, a), m - m),
+        (m == a, m == m),
+    ):
         assert isinstance(out, Variable)
         assert np.array_equal(out.value, wanted)
         assert list(out.predecessors.values()) == [a]

@@ -18,7 +18,23 @@ from paragrad.trace import Module, Parameter, Variable, backward, bundle, op
 from paragrad.trace.escapes import watch
 
 BAD_DATA = [object(), {1: "a"}, [1, [object()]], {"a": {1, 2}}, b"bytes", 1j, lambda: 1]
-DATA = ["abc", "", 1, 2.5, True, None, ["a", "b"], ("a", 1), [], (), [1, 2], [1.5, 2.5], [0.1, 0.2, 0.3], {"a": [1, {"b": None}]}, [["x"], []]]
+DATA = [
+    "abc",
+    "",
+    1,
+    2.5,
+    True,
+    None,
+    ["a", "b"],
+    ("a", 1),
+    [],
+    (),
+    [1, 2],
+    [1.5, 2.5],
+    [0.1, 0.2, 0.3],
+    {"a": [1, {"b": None}]},
+    [["x"], []],
+]
 
 
 class Asked:
@@ -509,7 +525,17 @@ def test_V11_detach_is_independent() -> None:
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [(1.0, True), (1, False), (True, False), ("1.0", False), ([1.0, 2.0], True), ([1, 2], False), ([], False), ((1.0,), True), (None, False)],
+    [
+        (1.0, True),
+        (1, False),
+        (True, False),
+        ("1.0", False),
+        ([1.0, 2.0], True),
+        ([1, 2], False),
+        ([], False),
+        ((1.0,), True),
+        (None, False),
+    ],
 )
 def test_V12_is_floating_point(data: Any, expected: bool) -> None:
     assert Variable(data).is_floating_point() is expected
@@ -699,7 +725,9 @@ p = Parameter("abc", role="input")
 f(p, Variable("x").upper()).backward("shorter")
 print(p.grad[0].value)
 """
-    done = subprocess.run([sys.executable, "-c", program], env={"PATH": "/nowhere", "PYTHONPATH": "."}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PATH": "/nowhere", "PYTHONPATH": "."}, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "shorter\n"
 
 

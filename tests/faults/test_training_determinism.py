@@ -78,7 +78,7 @@ def footprint() -> tuple[int, int, int]:
         if not any(t.name.startswith("paragrad-worker") for t in threading.enumerate()):
             break
         time.sleep(0.02)
-    nodes = sum(isinstance(x, Node) for x in gc.get_objects())
+    nodes = sum(issubclass(type(x), Node) for x in gc.get_objects())
     return nodes, threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 

@@ -41,7 +41,12 @@ def test_a_prompt_is_its_docstring_its_parameters_and_its_return_type() -> None:
 
 @pytest.mark.parametrize(
     ("args", "kwargs", "match"),
-    [((), {}, "ticket"), (("a", "b", "c"), {}, "positional|too many"), (("a",), {"plam": "x"}, "plam"), (("a",), {"ticket": "b"}, "ticket|multiple")],
+    [
+        ((), {}, "ticket"),
+        (("a", "b", "c"), {}, "positional|too many"),
+        (("a",), {"plam": "x"}, "plam"),
+        (("a",), {"ticket": "b"}, "ticket|multiple"),
+    ],
 )
 def test_wrong_arguments_are_type_errors_and_cost_nothing(args: Any, kwargs: Any, match: str) -> None:
     wire = pg.llm.Fake(lambda request: "bug")
@@ -118,7 +123,9 @@ def test_structured_answers_have_traced_fields() -> None:
         made("x")
 
 
-@pytest.mark.parametrize(("output", "reply", "value"), [(int, "1,000", 1000), (float, "**0.5**", 0.5), (bool, "Yes.", True), (str, " a\n", "a")])
+@pytest.mark.parametrize(
+    ("output", "reply", "value"), [(int, "1,000", 1000), (float, "**0.5**", 0.5), (bool, "Yes.", True), (str, " a\n", "a")]
+)
 def test_plain_answers(output: Any, reply: str, value: Any) -> None:
     made: Any = pg.Generator("Say.", output=output)
     with pg.llm.use(pg.llm.Fake(lambda request: reply)):

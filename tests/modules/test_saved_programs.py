@@ -40,7 +40,13 @@ class Everything(pg.Module):
         self.weights = pg.Parameter([1.0, 2.0, 3.0])
         self.settings = pg.Parameter({"a": [1, 2, {"b": None}]})
         self.manifest = pg.Parameter({"not": "the manifest"})
-        self.parts = {"../../evil": pg.Parameter("e"), "a/b": pg.Parameter("f"), "A": pg.Parameter("g"), "a": pg.Parameter("h"), "": pg.Parameter("i")}
+        self.parts = {
+            "../../evil": pg.Parameter("e"),
+            "a/b": pg.Parameter("f"),
+            "A": pg.Parameter("g"),
+            "a": pg.Parameter("h"),
+            "": pg.Parameter("i"),
+        }
 
     def forward(self) -> Any:
         return self.text

@@ -89,7 +89,9 @@ def test_rules_of_arrays(name: str) -> None:
     check_grads(fn, args)
 
 
-@pytest.mark.parametrize("name", ["add", "broadcast both", "div", "index", "matmul 1x1", "matmul 1x2", "matmul 2x1", "matmul 2x2", "mul scalar", "slice"])
+@pytest.mark.parametrize(
+    "name", ["add", "broadcast both", "div", "index", "matmul 1x1", "matmul 1x2", "matmul 2x1", "matmul 2x2", "mul scalar", "slice"]
+)
 def test_second_order_of_arrays(name: str) -> None:
     fn, args = ARRAYS[name]
     check_grads(fn, args, order=2)

@@ -18,7 +18,9 @@ def both() -> Any:
     return partition({"text": edit, "choice": edit, "number": edit, "demos": BootstrapFewShot()})
 
 
-@pytest.mark.parametrize("maker", [EditSearch, lambda: EditSearch(bank=("A.", "B.")), BootstrapFewShot, lambda: BootstrapFewShot(raw_shots=1), both])
+@pytest.mark.parametrize(
+    "maker", [EditSearch, lambda: EditSearch(bank=("A.", "B.")), BootstrapFewShot, lambda: BootstrapFewShot(raw_shots=1), both]
+)
 def test_conformance(maker: Any) -> None:
     assert check_optimizer(maker) > 0
 

@@ -50,7 +50,15 @@ def home(tmp_path: Path) -> Path:
 def refused(error: type[Exception], match: str, home: Path, *, paid: int = 0, **changes: Any) -> str:
     """``fit`` with one thing wrong; what it says."""
     model = fake()
-    given: dict[str, Any] = {"program": program(), "train": ROWS, "metric": exact, "model": model, "home": home, "progress": False, **changes}
+    given: dict[str, Any] = {
+        "program": program(),
+        "train": ROWS,
+        "metric": exact,
+        "model": model,
+        "home": home,
+        "progress": False,
+        **changes,
+    }
     with pytest.raises(error, match=match) as caught:
         pg.fit(given.pop("program"), given.pop("train"), **given)
     assert model.calls <= paid

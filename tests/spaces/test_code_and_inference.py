@@ -150,7 +150,11 @@ def test_texts_that_defeat_dedenting() -> None:
     assert source_of(Holder().method).startswith("def method(self)")
 
 
-@pytest.mark.parametrize("function", [len, Holder, lambda x: x, functools.partial(len, []), np.sin, "".join], ids=repr)
+@pytest.mark.parametrize(
+    "function",
+    [len, Holder, lambda x: x, functools.partial(len, []), np.sin, "".join],
+    ids=["builtin", "class", "lambda", "partial", "ufunc", "method"],
+)
 def test_functions_without_source_are_type_errors(function: Any) -> None:
     with pytest.raises(TypeError, match=r"pg\.Opaque\(\)"):
         space_for(function)
@@ -195,7 +199,11 @@ def test_the_space_of_a_value(value: Any, variable: Any, parameter: Any) -> None
             space.check(value)
 
 
-@pytest.mark.parametrize("value", [b"x", {1}, object(), 1j, range, bytearray(b"x"), Ellipsis], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [b"x", {1}, object(), 1j, range, bytearray(b"x"), Ellipsis],
+    ids=["bytes", "set", "object", "complex", "range", "bytearray", "ellipsis"],
+)
 def test_other_types_are_told_what_to_write(value: Any) -> None:
     with pytest.raises(TypeError, match=r"data: .*pg\.Opaque\(\)"):
         space_for(value)

@@ -38,7 +38,9 @@ class Typed(pg.Module):
 
 def test_demos_of_typed_answers(tmp_path: Path) -> None:
     """Optimizer state with models in it survives the checkpoint, the result and the files."""
-    wire = Logged(script=lambda request: json.dumps({"name": f"a{request.messages[-1]['content'][1:]}" if len(request.messages) > 2 else "no"}))
+    wire = Logged(
+        script=lambda request: json.dumps({"name": f"a{request.messages[-1]['content'][1:]}" if len(request.messages) > 2 else "no"})
+    )
 
     def judge(output: Any, target: Any) -> float:
         return 1.0 if output.name == target or percent(target) < 30 else 0.0
@@ -53,7 +55,9 @@ def test_demos_of_typed_answers(tmp_path: Path) -> None:
     made.save(tmp_path / "saved")
     again = Typed()
     again.load(tmp_path / "saved")
-    assert to_json({"d": again.answer.demos}, {"d": again.answer.demos.value}) == to_json({"d": made.answer.demos}, {"d": made.answer.demos.value})
+    assert to_json({"d": again.answer.demos}, {"d": again.answer.demos.value}) == to_json(
+        {"d": made.answer.demos}, {"d": made.answer.demos.value}
+    )
 
 
 class Later(Answers):
@@ -162,7 +166,9 @@ def test_two_trainings_of_one_program_at_once() -> None:
 
 def test_trained_by_name_or_pattern() -> None:
     program = Answers()
-    result = trainer(stack(Logged(), cache=False), program, journal=False, parameters=["style"], optimizer=pg.optimizers.EditSearch()).train()
+    result = trainer(
+        stack(Logged(), cache=False), program, journal=False, parameters=["style"], optimizer=pg.optimizers.EditSearch()
+    ).train()
     assert list(result.best.values) == ["style"]
     with pytest.raises(UsageError, match="serves demos"):
         trainer(stack(Logged(), cache=False), Answers(), parameters=["style"], optimizer=pg.optimizers.BootstrapFewShot())

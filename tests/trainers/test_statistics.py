@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragrad.errors import UsageError
+from paragrad.trainers import intervals, permutation
 from paragrad.trainers import statistics as stats
 
 
@@ -22,37 +23,37 @@ def brute_force(differences):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1, 1).filter(lambda x: abs(x) > 1e-6), min_size=1, max_size=9))
 def test_permutation_of_real_scores_is_exact(differences):
-    assert stats.permutation(differences) == pytest.approx(brute_force(differences))
+    assert permutation.permutation(differences) == pytest.approx(brute_force(differences))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([-1.0, -0.5, -0.1, 0.2, 0.25, 0.3, 0.75]), min_size=1, max_size=9))
 def test_permutation_of_graded_scores_is_exact(differences):
-    assert stats.permutation(differences) == pytest.approx(brute_force(differences))
+    assert permutation.permutation(differences) == pytest.approx(brute_force(differences))
 
 
 def test_permutation_ways_agree():
     differences = [Random(3).choice([-0.25, 0.25, 0.5, -0.5, 1]) for _ in range(24)]
     differences = [d * s for d, s in zip(differences, [1, 1, -1] * 8, strict=True)]
     sizes, total = [abs(d) for d in differences], abs(sum(differences))
-    exact = stats._by_polynomial(stats._units(sizes), round(total * 4))
-    assert stats._by_halves(sizes, total - 1e-9) == pytest.approx(exact)
-    assert stats._by_draws(sizes, total - 1e-9, seed=0) == pytest.approx(exact, abs=0.012)
-    assert stats._by_draws(sizes, total - 1e-9, seed=5) == stats._by_draws(sizes, total - 1e-9, seed=5)
+    exact = permutation._by_polynomial(permutation._units(sizes), round(total * 4))
+    assert permutation._by_halves(sizes, total - 1e-9) == pytest.approx(exact)
+    assert permutation._by_draws(sizes, total - 1e-9, seed=0) == pytest.approx(exact, abs=0.012)
+    assert permutation._by_draws(sizes, total - 1e-9, seed=5) == permutation._by_draws(sizes, total - 1e-9, seed=5)
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_mcnemar_equals_permutation_of_signs(fixed, broken):
     differences = [1] * fixed + [-1] * broken
-    assert stats.mcnemar(fixed, broken) == pytest.approx(stats.permutation(differences) if differences else 1.0)
+    assert stats.mcnemar(fixed, broken) == pytest.approx(permutation.permutation(differences) if differences else 1.0)
 
 
 def test_known_values():
-    assert stats.wilson(28, 200) == pytest.approx((0.099, 0.195), abs=5e-4)
-    assert stats.wilson(195, 200) == pytest.approx((0.943, 0.989), abs=5e-4)
+    assert intervals.wilson(28, 200) == pytest.approx((0.099, 0.195), abs=5e-4)
+    assert intervals.wilson(195, 200) == pytest.approx((0.943, 0.989), abs=5e-4)
     assert stats.mcnemar(16, 3) == pytest.approx(2 * (1 + 19 + 171 + 969) / 2**19)
     for df, known in ((1, 12.706), (2, 4.303), (3, 3.182), (5, 2.571), (10, 2.228), (30, 2.042), (200, 1.972)):
-        assert stats.student(0.975, df) == pytest.approx(known, abs=5e-3)
+        assert intervals.student(0.975, df) == pytest.approx(known, abs=5e-3)
 
 
 def test_compare_zero_one_scores():
@@ -87,16 +88,16 @@ def test_paired_interval_covers(fixed, broken):
     for _ in range(600):
         draws = [random.random() for _ in range(n)]
         better, worse = sum(d < fixed for d in draws), sum(fixed <= d < fixed + broken for d in draws)
-        low, high = stats.paired_interval((n - better - worse) // 2, better, worse, n - better - worse - (n - better - worse) // 2)
+        low, high = intervals.paired_interval((n - better - worse) // 2, better, worse, n - better - worse - (n - better - worse) // 2)
         hits += low <= fixed - broken <= high
     assert hits / 600 >= 0.93
 
 
 def test_intervals_at_the_edge():
-    assert stats.paired_interval(10, 0, 0, 0)[0] < 0 < stats.paired_interval(10, 0, 0, 0)[1]
-    assert stats.mean_interval([1.0] * 5) == stats.Interval(1.0, stats.wilson(5, 5)[0], 1.0)
-    assert stats.mean_interval([0.7] * 5).low < 0.6
-    assert stats.mean_interval([3.5]).high == math.inf
+    assert intervals.paired_interval(10, 0, 0, 0)[0] < 0 < intervals.paired_interval(10, 0, 0, 0)[1]
+    assert intervals.mean_interval([1.0] * 5) == intervals.Interval(1.0, intervals.wilson(5, 5)[0], 1.0)
+    assert intervals.mean_interval([0.7] * 5).low < 0.6
+    assert intervals.mean_interval([3.5]).high == math.inf
 
 
 def test_power_is_exact():

@@ -6,7 +6,7 @@ import click
 
 from paragrad.cli.common import Command, Shell
 from paragrad.cli.storing import opened, store_option
-from paragrad.runs.figures import safe
+from paragrad.runs.figures import one_line, safe
 from paragrad.runs.lines import diff_parts, labelled
 
 
@@ -32,8 +32,8 @@ def command(shell: Shell, release: str, url: str | None) -> None:
     lines = [labelled("CURRENT", (safe(view), "strong"), "" if changed else " (it was already: nothing was changed)")]
     for id in changed:
         first, *more = safe(diffs[id]).split("\n")
-        lines.append(labelled("", (safe(id), "strong"), "  ", *diff_parts(first)))
-        lines += [labelled("", "  ", row) for row in more[:6]]
+        lines.append(labelled("", (safe(id), "strong"), "  ", *diff_parts(first.replace(" -> ", " → "))))
+        lines += [labelled("", "  ", one_line(row, 84, middle=True)) for row in more[:6]]
     if tags:
         lines.append(labelled("", ("tags stay where they are: " + "; ".join(map(safe, tags)), "dim")))
     shell.show(lines)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from paragrad.llm.embedded.blas import one_thread
 from paragrad.llm.embedded.network import Cache, Ints, Network
 from paragrad.llm.embedded.sampling import Answer, Logits
 
@@ -38,8 +39,9 @@ class Engine:
         ordered = sorted(answers, key=lambda answer: (self._head(answer.prompt), len(answer.prompt)))
         for answer in ordered:
             answer.begin()
-        for begin in range(0, len(ordered), BATCH):
-            self._run_batch(ordered[begin : begin + BATCH], watch)
+        with one_thread():
+            for begin in range(0, len(ordered), BATCH):
+                self._run_batch(ordered[begin : begin + BATCH], watch)
 
     def _run_batch(self, answers: list[Answer], watch: Callable[[Answer], None] | None) -> None:
         room = max(len(a.prompt) + a.options.max_tokens for a in answers)

@@ -138,6 +138,15 @@ def test_many_threads_get_their_own_answers(model: EmbeddedModel) -> None:
     assert got == alone
 
 
+def test_blas_threads_are_given_back(model: EmbeddedModel) -> None:
+    from paragrad.llm.embedded import blas
+
+    before, inside = blas.threads(), []
+    model.stream(request(QUESTION, max_tokens=3), lambda index, text: inside.append(blas.threads()))
+    assert blas.threads() == before
+    assert set(inside) <= {1, None}
+
+
 def test_strange_text_is_answered(model: EmbeddedModel) -> None:
     strange = ["", "   ", "<bot> <end> <pad>", "日本語 🍎", "\x00\x1f", "9" * 60, "{" * 50]
     for got in model.complete([Request([{"role": "user", "content": text}], max_tokens=8) for text in strange]):
