@@ -7,6 +7,7 @@ interface unless told otherwise and refuses requests whose Host header names ano
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -63,9 +64,7 @@ def serve(host: str = "127.0.0.1", port: int = 0, *, model: EmbeddedModel | None
         embedded = served
         local = host in ("127.0.0.1", "localhost", "::1")
 
-    http = ThreadingHTTPServer((host, port), Handler)
-    http.daemon_threads = True
-    return RunningServer(http, host)
+    return RunningServer(_Server((host, port), Handler), host)
 
 
 def serve_forever(host: str = "127.0.0.1", port: int = 8321) -> None:
@@ -75,6 +74,16 @@ def serve_forever(host: str = "127.0.0.1", port: int = 8321) -> None:
             server.wait()
         except KeyboardInterrupt:
             return
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing when a client hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
