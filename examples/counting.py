@@ -17,7 +17,7 @@ class Counter(pg.Module):
 
     def __init__(self) -> None:
         styles = pg.Choice(list(STYLES))
-        self.style: pg.Parameter[str] = pg.Parameter("any", "the style of the answer", name="answer.style", space=styles)
+        self.style = pg.param("any", "the style of the answer", name="answer.style", space=styles)
         self.answer = pg.Generator(
             "Answer the question.",
             inputs=["question", "style"],

@@ -33,7 +33,7 @@ class Critic(Module):
     def __call__(self, record: Any, feedback: Any) -> Any:
         """Feedback by argument name; None where there is nothing to say."""
         wanted = [name for name, want in zip(record.names, record.wanted, strict=True) if want]
-        reply = self.ask(
+        reply: Any = self.ask(
             operation=record.op.name,
             description=record.op.description or "(none)",
             arguments=_arguments(record),

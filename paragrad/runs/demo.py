@@ -17,7 +17,7 @@ from paragrad.modules import Generator
 from paragrad.optimizers import BootstrapFewShot, EditSearch, partition
 from paragrad.runs.fitting import Task
 from paragrad.spaces import Choice
-from paragrad.trace import Module, Parameter, bundle
+from paragrad.trace import Module, bundle, param
 
 NAME = "demo"
 SIZES = {"train": 60, "validation": 60, "test": 200}
@@ -29,7 +29,7 @@ class Counter(Module):
     """Counts things of one kind: "Two apples, a chair, three pears. How many fruits?" """
 
     def __init__(self) -> None:
-        self.style: Parameter[str] = Parameter("any", "the style of the answer", name="answer.style", space=Choice(list(STYLES)))
+        self.style: str = param("any", "the style of the answer", name="answer.style", space=Choice(list(STYLES)))
         self.answer = Generator(
             "Answer the question.", inputs=["question", "style"], demos=3, template="{instruction} {style}", name="answer", max_tokens=120
         )

@@ -111,9 +111,19 @@ def changes(record: Record) -> list[Line]:
 def _named(id: str, wide: int, text: str) -> list[Part]:
     """A parameter's name and one line of its difference."""
     style = "good" if text.startswith("+ ") else "bad" if text.startswith("- ") else ""
-    row = one_line(text, WIDTH - LABEL - wide, middle=True) if style else text.replace(" -> ", " → ")
+    row = _demo(text, WIDTH - LABEL - wide) if style else text.replace(" -> ", " → ")
     parts: list[Part] = [(row, style)] if style else diff_parts(row)
     return [(pad(safe(id), wide), "strong"), *parts]
+
+
+def _demo(text: str, width: int) -> str:
+    """One line of a demo: the beginning of its inputs and of its output."""
+    asked, arrow, given = text.rpartition(" → ")
+    if not arrow or len(text) <= width:
+        return one_line(text, width, middle=True)
+    room = width - len(arrow)
+    right = min(len(given), max(room // 2, room - len(asked)))
+    return one_line(asked, room - right) + arrow + one_line(given, right)
 
 
 def spent(record: Record) -> list[Line]:

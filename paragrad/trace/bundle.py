@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
-from typing import Any, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from paragrad import registry
 from paragrad.errors import UsageError
@@ -16,8 +16,14 @@ from paragrad.trace.tracing import Tracing, quick, run, run_async
 from paragrad.trace.values import thaw
 from paragrad.trace.variable import Variable
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 
-def node(data: Any, trainable: bool = False, name: str | None = None, description: str | None = None, constraint: Any = None) -> Any:
+
+def node(data: T, trainable: bool = False, name: str | None = None, description: str | None = None, constraint: Any = None) -> T:
     """A value of the graph: a Parameter when trainable, else a Variable (the same one, if it is one already).
 
     Args:
@@ -25,19 +31,18 @@ def node(data: Any, trainable: bool = False, name: str | None = None, descriptio
         trainable: whether optimizers may propose new values.
         name, description, constraint: as for :class:`Parameter`, whose role is ``description``.
     """
+    made: Any = data
     if trainable:
-        if isinstance(data, Variable):
-            data = data.value
-        return Parameter(data, description, name=name, constraint=constraint)
-    if isinstance(data, Variable):
-        return data
-    try:
-        return Variable(data, description, name=name)
-    except TypeError:
-        return Variable(data, description, name=name, space=registry.spaces.get("opaque")())
+        made = Parameter(data.value if isinstance(data, Variable) else data, description, name=name, constraint=constraint)
+    elif not isinstance(data, Variable):
+        try:
+            made = Variable(data, description, name=name)
+        except TypeError:
+            made = Variable(data, description, name=name, space=registry.spaces.get("opaque")())
+    return made  # type: ignore[no-any-return]
 
 
-class Bundle:
+class Bundle(Generic[P, R]):
     """A traced function. Calls get plain values and return a Variable; as a class attribute it binds like a method.
 
     Attributes:
@@ -74,6 +79,10 @@ class Bundle:
         self.code: Parameter[str] | None = _code(plain, name, constraint) if trainable else None
         update_wrapper(self, plain)
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Bundle[P, R]: ...
+    @overload
+    def __get__(self: Bundle[Concatenate[S, Q], R], instance: S, owner: Any = None) -> Bundle[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if isinstance(self.wrapped, staticmethod):
             return self
@@ -81,13 +90,13 @@ class Bundle:
             return BoundBundle(self, owner)
         return self if instance is None else BoundBundle(self, instance)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call on Variables and plain values; the result is a Variable (an awaitable of one for async functions).
 
         Raises:
             ExecutionError: the function raised; ``.output`` is a Variable whose value is the error.
         """
-        return self.call(None, args, kwargs)
+        return self.call(None, args, kwargs)  # type: ignore[no-any-return]
 
     def call(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The traced call, bound to ``instance`` or free."""
@@ -133,7 +142,7 @@ class Bundle:
 class BoundBundle:
     """A bundle bound to an object, as a method is."""
 
-    def __init__(self, bundle: Bundle, instance: Any) -> None:
+    def __init__(self, bundle: Bundle[..., Any], instance: Any) -> None:
         self.bundle = bundle
         self.instance = instance
         self.op = bundle.op
@@ -153,7 +162,7 @@ def _code(fn: Callable[..., Any], name: str, constraint: Any) -> Parameter[str]:
 
 
 @overload
-def bundle(function: Callable[..., Any], /) -> Bundle: ...
+def bundle(function: Callable[P, R], /) -> Bundle[P, R]: ...
 @overload
 def bundle(
     *,
@@ -163,7 +172,7 @@ def bundle(
     constraint: Any = None,
     catch: bool = True,
     strict: bool = False,
-) -> Callable[[Callable[..., Any]], Bundle]: ...
+) -> Callable[[Callable[P, R]], Bundle[P, R]]: ...
 def bundle(function: Any = None, /, **options: Any) -> Any:
     """Make a function or method an operation of the graph.
 
@@ -178,7 +187,7 @@ def bundle(function: Any = None, /, **options: Any) -> Any:
     return partial(_bundle, **options) if function is None else Bundle(function)
 
 
-def _bundle(function: Callable[..., Any], **options: Any) -> Bundle:
+def _bundle(function: Callable[..., Any], **options: Any) -> Bundle[..., Any]:
     return Bundle(function, **options)
 
 

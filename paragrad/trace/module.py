@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from contextvars import copy_context
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 from paragrad import registry
 from paragrad.errors import UsageError
@@ -19,6 +19,18 @@ from paragrad.trace.state import STATE, within
 from paragrad.trace.tracing import with_reads
 from paragrad.trace.values import brief, thaw
 from paragrad.trace.variable import Variable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+
+class HasForward(Protocol[P, R_co]):
+    """What types a Module's call: its own ``forward``."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """The program."""
 
 
 class Module:
@@ -36,15 +48,32 @@ class Module:
 
     # --- running -----------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run ``forward`` and record it; what it read as plain values becomes edges of the result."""
-        self.named_parameters()
-        reads = Reads(outer=STATE.get().reads)
-        with within(reads=reads):
-            result = self.forward(*args, **kwargs)
-        if inspect.isawaitable(result):
-            return self._finish_async(result, reads)
-        return with_reads(result, reads)
+    if TYPE_CHECKING:
+
+        def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+            """Typed by the subclass's own ``forward``."""
+
+        def predict(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+            """Typed by the subclass's own ``forward``."""
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Run ``forward`` and record it; what it read as plain values becomes edges of the result."""
+            self.named_parameters()
+            reads = Reads(outer=STATE.get().reads)
+            with within(reads=reads):
+                result = self.forward(*args, **kwargs)
+            if inspect.isawaitable(result):
+                return self._finish_async(result, reads)
+            return with_reads(result, reads)
+
+        def predict(self, *args: Any, **kwargs: Any) -> Any:
+            """A plain, typed value; records no graph; safe from any thread."""
+            with within(record=False, reads=None):
+                out = self(*args, **kwargs)
+                if inspect.isawaitable(out):
+                    out = _wait(out)
+            return plain(out)
 
     async def _finish_async(self, awaitable: Any, reads: Reads) -> Any:
         with within(reads=reads):
@@ -57,14 +86,6 @@ class Module:
             return await self(*args, **kwargs)
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(None, lambda: context.run(self, *args, **kwargs))
-
-    def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """A plain, typed value; records no graph; safe from any thread."""
-        with within(record=False, reads=None):
-            out = self(*args, **kwargs)
-            if inspect.isawaitable(out):
-                out = _wait(out)
-        return plain(out)
 
     async def apredict(self, *args: Any, **kwargs: Any) -> Any:
         """``predict`` without blocking the event loop."""
@@ -205,13 +226,14 @@ def _wait(awaitable: Any) -> Any:
     raise UsageError("this program is async: inside an event loop use await program.apredict(...)")
 
 
-def model(cls: type[Any]) -> Any:
+def model(cls: type[T]) -> type[T]:
     """A Module from a plain class: its ``forward`` (or ``__call__``) is the program."""
     body: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     if "forward" not in dir(cls) and "__call__" in vars(cls):
-        body["forward"] = cls.__call__
+        body["forward"] = vars(cls)["__call__"]
         body["__call__"] = Module.__call__
-    return type(cls.__name__, (cls, Module), body)
+    made: Any = type(cls.__name__, (cls, Module), body)
+    return made  # type: ignore[no-any-return]
 
 
 def module_of(program: Any) -> Module:

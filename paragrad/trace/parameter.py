@@ -293,8 +293,7 @@ def _rebuild(kind: str | None, spec: Any, value: Any, role: str | None, trained:
     return Parameter(value, role, trained, name=name, space=space)
 
 
-def param(
-    value: Any, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None
-) -> Any:
+def param(value: T, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> T:
     """A Parameter, typed as its value for the editor, so that it can be handed to typed functions."""
-    return Parameter(value, role, name=name, space=space, constraint=constraint, store=store)
+    made: Any = Parameter(value, role, name=name, space=space, constraint=constraint, store=store)
+    return made  # type: ignore[no-any-return]
