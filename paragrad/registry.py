@@ -120,6 +120,7 @@ optimizers = Registry(
     {
         "bootstrap": "paragrad.optimizers.bootstrap:BootstrapFewShot",
         "edit": "paragrad.optimizers.edit:EditSearch",
+        "opro": "paragrad.optimizers.opro:OPRO",
     },
     {"bootstrapfewshot": "bootstrap", "grips": "edit", "editsearch": "edit"},
 )

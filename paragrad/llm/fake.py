@@ -29,6 +29,7 @@ class Fake:
     """
 
     cacheable = False  # a function may change between two runs; its answers belong in no file
+    simulated = True
 
     def __init__(self, script: Script | None = None, *, name: str = "fake", price: tuple[float, float] | None = None) -> None:
         self.name = self.identity = name

@@ -131,7 +131,10 @@ def _salvaged(
 
 
 def whole_pairs(reply: str) -> dict[str, Any]:
-    """Pairs of the "values" object of a reply that ends in the middle; the last, unfinished one is left out."""
+    """Pairs of the "values" object of a reply that ends in the middle; the last, unfinished one is left out.
+
+    Nothing of a reply that goes on after the object, or names a parameter twice: that is not cut off but ambiguous.
+    """
     place = reply.find('"values"')
     start = reply.find("{", place) if place >= 0 else -1
     if start < 0 or _is_whole(reply):
@@ -152,9 +155,11 @@ def whole_pairs(reply: str) -> dict[str, Any]:
         at = _skip(reply, at, " \t\r\n")
         if reply[at : at + 1] not in (",", "}"):
             return pairs
+        if name in pairs:
+            return {}
         pairs[name] = value
         if reply[at] == "}":
-            return pairs
+            return {} if reply[at + 1 :].strip() else pairs
 
 
 def _is_whole(reply: str) -> bool:

@@ -23,6 +23,7 @@ class Transform:
 
     Attributes:
         kinds: kinds of Parameters it can propose values for; empty: any.
+        per_step: most candidates worth asking for at once; None: as many as the trainer wants.
         needs: what evidence it reads beyond values and scores: "episodes", "gradients", "graph", "teacher".
 
     Args:
@@ -32,6 +33,7 @@ class Transform:
 
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    per_step: int | None = None
 
     def __init__(self, parameters: Sequence[Parameter[Any]] | None = None, *, model: Any = None) -> None:
         self.model = model

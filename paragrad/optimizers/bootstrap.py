@@ -39,7 +39,7 @@ class BootstrapFewShot(Transform):
         super().__init__(parameters, model=model)
         self.raw_shots = raw_shots
         self.threshold = threshold
-        self.per_step = per_step
+        self.per_step: int = per_step
 
     def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
         """Evidence kept over steps: what teachers did per row, and how students fared."""

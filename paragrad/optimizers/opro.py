@@ -19,6 +19,8 @@ class OPRO(Transform):
         examples: how many examples are shown.
     """
 
+    per_step = 4
+
     def __init__(self, parameters: Any = None, *, model: Any = None, most: int = 20, examples: int = 4) -> None:
         super().__init__(parameters, model=model)
         self.most = most

@@ -154,7 +154,7 @@ class Session:
             parameters = {id: evidence_of(parameter) for id, parameter in self.parameters.items()}
             random = Random(Coordinate(step, phase="optimizer").seed(self.seed))
             evidence = Evidence(parameters, tuple(items), tuple(history), random, tuple(items) if "teacher" in self.optimizer.needs else ())
-            candidates, state = self.optimizer.propose(evidence, state, n=n, ask=self._ask)
+            candidates, state = self.optimizer.propose(evidence, state, n=min(n, self.optimizer.per_step or n), ask=self._ask)
             checked = [c for c in map(self._accepted, candidates) if c is not None]
         self.calls += at.spent.total()["calls"]
         return checked, state

@@ -92,16 +92,9 @@ def test_wrong_words(pg: Callable, table: Path) -> None:
     refused(pg(*TUNE, "--budget", "$2"), "--price")
     refused(pg(*TUNE, "--optimizer", "edti"), "edit")
     refused(pg(*TUNE, "--algorithm", "minibach"), "minibatch")
-    refused(pg(*TUNE, "--optimizer-model", "scripted:x"), "--optimizer-model") if "reflect" not in _optimizers() else None
     refused(pg("train", "numbers.csv"), "not a Python file")
     refused(pg("predict", "numbers.csv", "--prompt", "prompt.txt", "-o", "o.xls", "--model", "scripted:x"), ".jsonl")
     refused(pg("predict", "numbers.csv", "--prompt", "prompt.txt", "-o", "no/o.csv", "--model", "scripted:x"), "no folder")
-
-
-def _optimizers() -> list[str]:
-    from paragrad.registry import optimizers
-
-    return optimizers.names()
 
 
 def write(metric: str = "return output == target", program: str = GENERATOR, options: str = "{}") -> None:
