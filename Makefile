@@ -43,7 +43,7 @@ bench: setup    ## measure; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 faults: setup   ## the long fault-injection runs
-	@$(BIN)/python -m pytest -m faults tests $(ARGS)
+	@PARAGRAD_FAULTS=long $(BIN)/python -m pytest -m faults tests -s $(ARGS)
 
 docs: setup     ## the documentation's code and links
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
