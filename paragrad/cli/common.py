@@ -87,7 +87,7 @@ class Shell:
     @property
     def home(self) -> Path:
         """The home folder in use."""
-        from paragrad.journal.runs import find_home
+        from paragrad.home import find_home
 
         return find_home()
 

@@ -76,11 +76,11 @@ def chosen(home: Path, options: Mapping[str, Any]) -> Choice:
 
 def remember(home: Path, choice: Choice) -> None:
     """Keep the choice for later commands: names and addresses, nothing secret."""
-    from paragrad.llm.home import home_folder
-    from paragrad.runs.records import write_whole
+    from paragrad.home import made
+    from paragrad.runs.records import write_text
 
-    home_folder(create=True)
-    write_whole(home / FILE, json.dumps(asdict(choice), indent=1) + "\n")
+    made(home)
+    write_text(home / FILE, json.dumps(asdict(choice), indent=1) + "\n")
 
 
 def check_url(url: str | None) -> None:

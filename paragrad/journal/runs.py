@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from paragrad.errors import JournalError, UnknownName, UsageError
+from paragrad.home import find_home, made
 
 Status = Literal["unfinished", "finished", "parked"]
 
@@ -21,19 +22,6 @@ STATUSES: tuple[Status, ...] = ("finished", "parked", "unfinished")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 _FOLDER = re.compile(r"(\d+)(?:-(.+))?")
-
-
-def find_home(start: str | Path | None = None) -> Path:
-    """The ``.paragrad`` folder: PARAGRAD_HOME, else the nearest one upwards from ``start`` (default: the
-    working folder), else a new one there. Nothing is created by looking."""
-    named = os.environ.get("PARAGRAD_HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    here = Path(start or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
-        if (folder / ".paragrad").is_dir():
-            return folder / ".paragrad"
-    return here / ".paragrad"
 
 
 class RunFolder:
@@ -123,10 +111,8 @@ class Runs:
         if name is not None and (not _NAME.fullmatch(name) or name.isdigit()):
             raise UsageError(f"{name[:80]!r} cannot name a run; use letters, digits, '.', '_' and '-', and not a number alone")
         try:
+            made(self.home)
             self.path.mkdir(parents=True, exist_ok=True)
-            ignore = self.home / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
             with _flock(self.path / ".last", wait=True) as held:
                 assert held is not None
                 return self._create(held, name)

@@ -11,8 +11,8 @@ from threading import Event, Lock
 from typing import Any, Literal, get_args
 
 from paragrad.errors import DeadlineExceeded, ModelError, NotConnected, UsageError
+from paragrad.home import find_home, made
 from paragrad.llm.cache_table import CacheTable
-from paragrad.llm.home import home_folder
 from paragrad.llm.layer import Call, Layer
 from paragrad.llm.types import Response
 
@@ -92,7 +92,7 @@ class Cached:
     def _open(self) -> CacheTable:
         with self._lock:
             if self._table is None:
-                self._table = CacheTable(self._path or home_folder(create=True) / "cache.sqlite")
+                self._table = CacheTable(self._path or made(find_home()) / "cache.sqlite")
             return self._table
 
     def _read(self, key: str, call: Call) -> Response | None:

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from paragrad.errors import BadRequest, ModelError, NotConnected, UsageError
-from paragrad.llm.home import home_folder
+from paragrad.home import find_home
 from paragrad.llm.journaled import read_outcome
 from paragrad.llm.layer import current_call
 from paragrad.llm.secrets import shorten
@@ -85,7 +85,7 @@ def _path(run: str) -> Path:
         raise UsageError(
             f"replay:{run[:60]} names no run; write replay:ID with an id from `paragrad runs`, or replay:PATH of a journal file"
         )
-    runs = home_folder() / "runs"
+    runs = find_home() / "runs"
     path = runs / run / "journal.sqlite"
     if not path.is_file():
         known = sorted(folder.name for folder in runs.iterdir() if (folder / "journal.sqlite").is_file()) if runs.is_dir() else []

@@ -32,7 +32,7 @@ def save(program: Module, path: Any) -> None:
     entries: dict[str, Any] = {}
     for where, parameter in named.items():
         name, data = _file_of(where, parameter, {MANIFEST, *(entry["file"].casefold() for entry in entries.values())})
-        _write(folder / name, data)
+        write_whole(folder / name, data)
         entries[where] = {
             "id": parameter.id,
             "file": name,
@@ -42,7 +42,7 @@ def save(program: Module, path: Any) -> None:
             "requires_grad": parameter.requires_grad,
         }
     manifest = {"format": FORMAT, "program": described(program), "parameters": entries}
-    _write(folder / MANIFEST, (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode())
+    write_whole(folder / MANIFEST, (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 def load(program: Module, path: Any) -> None:
@@ -159,7 +159,12 @@ def _from_lines(space: Any, data: bytes) -> Any:
     return space.check([json.loads(line) for line in data.decode("utf-8").splitlines() if line.strip()])
 
 
-def _write(file: Path, data: bytes) -> None:
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file: the new content or the old one, never half.
+
+    Raises:
+        DataError: it cannot be written (no such folder, no permission, a full disk).
+    """
     aside = file.with_name(f".{file.name}.new")
     try:
         with aside.open("wb") as out:
@@ -169,7 +174,7 @@ def _write(file: Path, data: bytes) -> None:
         aside.replace(file)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise DataError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{file} cannot be written: {error.strerror or error}; nothing of it was changed") from error
 
 
 def load_program(address: Any) -> Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paragrad.protocols.evidence import Candidate, ItemEvidence, ParameterEvidence
@@ -32,12 +32,6 @@ def fenced(text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{fence}\n{text}\n{fence}"
-
-
-def peers_text(peers: Iterable[ParameterEvidence]) -> str:
-    """Names, roles and values of Parameters beside the one in question."""
-    shown = [f"{parameter_text(p, LIMIT)}\n{'(trained too)' if p.trainable else '(fixed)'}" for p in peers]
-    return "\n\n".join(shown) or "(none)"
 
 
 def examples_text(items: Sequence[ItemEvidence], most: int = 8) -> str:

@@ -21,7 +21,7 @@ from paragrad.data import Dataset
 from paragrad.errors import ExecutionError, UsageError
 from paragrad.executors import Threads
 from paragrad.llm import Budget, BudgetLedger, use
-from paragrad.runs.records import write_whole
+from paragrad.runs.records import write_text
 from paragrad.trace.module import Module
 
 FORMS = (".csv", ".jsonl")
@@ -58,8 +58,8 @@ class Sheet:
             UsageError: the unfinished file is of another prompt, model or table.
         """
         if not self.part.exists() or not self.note.exists():
-            write_whole(self.note, json.dumps(dict(self.identity), indent=1) + "\n")
-            write_whole(self.part, self._line(self.columns) if self.path.suffix == ".csv" else "")
+            write_text(self.note, json.dumps(dict(self.identity), indent=1) + "\n")
+            write_text(self.part, self._line(self.columns) if self.path.suffix == ".csv" else "")
             return 0
         before = json.loads(self.note.read_text("utf-8"))
         other = sorted(name for name in {*before, *self.identity} if before.get(name) != self.identity.get(name))

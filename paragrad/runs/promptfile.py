@@ -27,7 +27,7 @@ from paragrad.errors import UsageError
 from paragrad.modules import Generator, format
 from paragrad.modules.template import NAME, names_in
 from paragrad.protocols.data import Demo
-from paragrad.runs.records import write_whole
+from paragrad.runs.records import write_text
 from paragrad.spaces import Demos, Text
 from paragrad.trace import Module, Parameter, Variable
 
@@ -153,7 +153,7 @@ def save(prompt: Prompt, folder: Path, about: Mapping[str, Any]) -> list[Path]:
     manifest = {"format": FORMAT, "inputs": list(prompt.names), "labels": list(prompt.labels), "target": prompt.target, **about}
     texts = (prompt.text(), "".join(rows), json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
     for name, text in zip(FILES, texts, strict=True):
-        write_whole(folder / name, text)
+        write_text(folder / name, text)
     return [folder / name for name in FILES]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from paragrad.errors import JournalError, UsageError
+from paragrad.errors import JournalError
+from paragrad.modules.files import write_whole
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.trainers.result import HeldOut, Result
@@ -34,7 +34,7 @@ def record_of(result: Result) -> dict[str, Any]:
 
 def keep(folder: Path, result: Result) -> None:
     """Write the record into the run's folder: all of it or nothing."""
-    write_whole(folder / FILE, json.dumps(record_of(result), ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / FILE, json.dumps(record_of(result), ensure_ascii=False, indent=1) + "\n")
 
 
 def recorded(folder: Path) -> dict[str, Any] | None:
@@ -53,22 +53,13 @@ def recorded(folder: Path) -> dict[str, Any] | None:
     return dict(found) if isinstance(found, dict) else None
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file: the new content or the old one, never half.
 
     Raises:
-        UsageError: it cannot be written (no such folder, no permission, a full disk).
+        DataError: it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        with aside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}; nothing of it was changed") from error
+    write_whole(path, text.encode())
 
 
 def _rows(test: HeldOut, rows: Any) -> list[dict[str, Any]]:

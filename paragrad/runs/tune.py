@@ -18,7 +18,7 @@ from paragrad.optimizers import BootstrapFewShot, EditSearch, partition
 from paragrad.registry import optimizers
 from paragrad.runs.fitting import Task
 from paragrad.runs.promptfile import Prompt, Prompted, bound, read_prompt, save
-from paragrad.runs.records import write_whole
+from paragrad.runs.records import write_text
 
 SHARES = (0.5, 0.25, 0.25)
 LONG = 40  # characters: a longer target is prose, and is judged by its words
@@ -195,7 +195,7 @@ def write(result: Any, job: Job, folder: Path) -> list[Path]:
     broken = folder / "broken.csv"
     rows = _broken(result)
     if rows:
-        write_whole(broken, table_text(rows))
+        write_text(broken, table_text(rows))
         written.append(broken)
     else:
         broken.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from paragrad.trace.module import module_of
 from paragrad.trainers.baseline import baseline
 from paragrad.trainers.choosing import refuse_unserved, trained
 from paragrad.trainers.delivery import deliver, resumed
+from paragrad.trainers.evaluation import mean_score
 from paragrad.trainers.finishing import finish
 from paragrad.trainers.header import header_of
 from paragrad.trainers.intake import bound_rows, signature
@@ -166,7 +167,7 @@ class AlgorithmBase:
             "run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed,
             model=str(getattr(self.model, "name", "")), budget=str(self.budget), calls=self.budget.calls, resumed=saved is not None,
             done=saved["state"]["calls"] if saved else 0, step=saved["state"]["step"] if saved else 0, tokens=ledger.total.tokens,
-            curve=[_mean(saved["baseline"])] + [e["after"] for e in saved["state"]["history"] if e["decision"] == "accepted"] if saved else [],
+            curve=[mean_score(saved["baseline"])] + [e["after"] for e in saved["state"]["history"] if e["decision"] == "accepted"] if saved else [],
         )  # fmt: skip
         with session.open():
             before = from_json(self.parameters, saved["before"]) if saved else session.values()
@@ -213,7 +214,7 @@ class AlgorithmBase:
             emit(
                 "step",
                 step=state.step,
-                score=_mean(state.scores([p.number for p in self.validation_rows])),
+                score=mean_score(state.scores([p.number for p in self.validation_rows])),
                 calls=state.calls,
                 limit=session.limit,
             )
@@ -243,8 +244,3 @@ def _unfinished(folder: Any) -> bool:
     """Whether a run can be gone on with: not finished, and not refused before its first checkpoint."""
     info = folder.info()
     return info["status"] != "finished" and not info.get("refused")
-
-
-def _mean(scores: Sequence[float | None]) -> float:
-    known = [s for s in scores if s is not None]
-    return sum(known) / len(known) if known else 0.0

@@ -29,6 +29,12 @@ from paragrad.trainers.rows import Placed
 FLOOR = 0.0  # the score of a row on which the program itself failed
 
 
+def mean_score(scores: Sequence[float | None]) -> float:
+    """The mean over rows that have a score; 0 when none has."""
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What one candidate did on some rows, in the order of the rows.
@@ -50,8 +56,7 @@ class Evaluation:
     @property
     def score(self) -> float:
         """The mean over rows that have a score."""
-        known = [s for s in self.scores if s is not None]
-        return sum(known) / len(known) if known else 0.0
+        return mean_score(self.scores)
 
     def total(self, name: str) -> Any:
         """Sum of ``spent`` over rows: "calls", "input_tokens", "output_tokens"; "usd" is None when a price is unknown."""

@@ -17,7 +17,7 @@ from typing import Any
 from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trainers.base import AlgorithmBase
-from paragrad.trainers.evaluation import Evaluation
+from paragrad.trainers.evaluation import Evaluation, mean_score
 from paragrad.trainers.rows import Placed, by_id
 from paragrad.trainers.session import Job, Session
 from paragrad.trainers.state import State
@@ -143,8 +143,8 @@ class MinibatchAlgorithm(AlgorithmBase):
             "step": step,
             "origin": candidate.origin,
             "changed": candidate.changed(),
-            "before": _mean(before),
-            "after": _mean([item.score for item in found]),
+            "before": mean_score(before),
+            "after": mean_score([item.score for item in found]),
             "delta": comparison.delta,
             "p": comparison.p,
             "rows": len(found),
@@ -166,8 +166,3 @@ def _promise(evaluation: Evaluation) -> float:
     """Gain, with few rows counted for less."""
     n = len(evaluation.items)
     return evaluation.delta * n / (n + 2)
-
-
-def _mean(scores: Sequence[float | None]) -> float:
-    known = [s for s in scores if s is not None]
-    return sum(known) / len(known) if known else 0.0

@@ -15,7 +15,7 @@ from paragrad.cli.models import chosen, model_options
 from paragrad.errors import UsageError
 from paragrad.runs.figures import plural
 from paragrad.runs.lines import facts
-from paragrad.runs.records import write_whole
+from paragrad.runs.records import write_text
 
 FORMS = (".svg", ".mmd", ".json")
 
@@ -39,7 +39,7 @@ def command(shell: Shell, /, target: str, output: str, **options: Any) -> None:
     graph = _recorded(shell, task, options).graph()
     data = graph.to_dict()
     text = {".svg": graph.svg, ".mmd": graph.mermaid, ".json": lambda: json.dumps(data, ensure_ascii=False, indent=1) + "\n"}[file.suffix]()
-    write_whole(file, text)
+    write_text(file, text)
     counts = {"nodes": len(data["nodes"]), "edges": len(data["edges"])}
     shell.give({"written": str(file), **counts})
     shell.show([facts("WROTE", (near(file), plural(counts["nodes"], "node"), plural(counts["edges"], "edge")))])

@@ -15,7 +15,7 @@ from paragrad.cli.storing import opened, store_option
 from paragrad.cli.tabular import tabulated
 from paragrad.runs.figures import one_line, safe
 from paragrad.runs.lines import diff_parts, labelled, line
-from paragrad.runs.records import write_whole
+from paragrad.runs.records import write_text
 
 
 @click.group()
@@ -92,7 +92,7 @@ def export(shell: Shell, output: str | None, release: str | None, url: str | Non
     if output is None:
         click.echo(text)
         return
-    write_whole(Path(output), text + "\n")
+    write_text(Path(output), text + "\n")
     shell.give({"written": output, "parameters": len(found)})
     shell.show([labelled("WROTE", near(Path(output)), f" · {len(found)} parameters")])
 

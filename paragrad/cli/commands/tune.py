@@ -174,7 +174,7 @@ def _use(job: Any, options: dict[str, Any], out: Path) -> list[Line]:
 def _save_as(shell: Shell, options: dict[str, Any]) -> None:
     """The task as Python."""
     from paragrad.cli.coding import code_for
-    from paragrad.runs.records import write_whole
+    from paragrad.runs.records import write_text
 
     what, name = options["save_as"]
     file = Path(name)
@@ -183,6 +183,6 @@ def _save_as(shell: Shell, options: dict[str, Any]) -> None:
     if file.exists():
         raise UsageError(f"{file} is there already; nothing of yours is overwritten, name another file")
     job = _job(options)
-    write_whole(file, code_for(job, options))
+    write_text(file, code_for(job, options))
     shell.give({"written": str(file)})
     shell.show([labelled("WROTE", near(file)), *next_lines([(f"paragrad train {near(file)}", "the same task")])])

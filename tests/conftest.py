@@ -1,4 +1,4 @@
-"""What the tests of the kernel share."""
+"""What tests of several folders share."""
 
 from __future__ import annotations
 
