@@ -85,7 +85,10 @@ class Registry:
 
 algorithms = Registry(
     "algorithm",
-    {"minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm"},
+    {
+        "minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm",
+        "pareto": "paragrad.trainers.pareto:ParetoSearch",
+    },
     {"gepa": "pareto", "miprov2": "pareto", "beamsearch": "beam", "ucbsearch": "ucb", "basicsearch": "basic"},
     group="paragrad.trainers",
 )
@@ -111,8 +114,10 @@ metrics = Registry("metric", {
     "numeric": "paragrad.guides.metrics:numeric",
 })  # fmt: skip
 models = Registry("model", {
+    "anthropic": "paragrad.llm.anthropic:Anthropic",
     "embedded": "paragrad.llm.embedded.model:EmbeddedModel",
     "fake": "paragrad.llm.fake:Fake",
+    "google": "paragrad.llm.google:Google",
     "openai": "paragrad.llm.openai:OpenAICompatible",
 })  # fmt: skip
 optimizers = Registry(

@@ -14,8 +14,8 @@ class Greedy(pg.trainers.AlgorithmBase):
         step, rows = state.step + 1, self.validation_rows
         if step > 5 or not session.affords(4 * len(rows) * state.calls_per_row):
             return replace(state, done="enough steps, or no budget for another")
-        base = session.evaluate(state.best, self.train_rows, step=step)
-        found, optimizer = session.propose(state.best, base.items, state.optimizer, step=step, n=4)
+        base = session.evaluate(state.best, self.train_rows, step=step, learn=True)
+        found, optimizer = session.propose(state.best, base, state.optimizer, step=step, n=4)
         if not found:
             return replace(state, optimizer=optimizer, done="nothing more to propose")
         scored = [(session.evaluate(c.values, rows, step=step, candidate=i), c) for i, c in enumerate(found, 1)]

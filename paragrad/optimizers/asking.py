@@ -2,23 +2,28 @@
 
 The reply is one JSON object: ``{"reasoning": "...", "no_change": false, "values": {"<id>": ...}}``.
 "No change" is a field and never a magic word; a value is taken only when its space, its constraints
-and the scope rules of its peers take it.
+and the scope rules of its peers take it (:mod:`paragrad.optimizers.vetting`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
+from paragrad import registry
 from paragrad.llm.parsing import ReplyError, extract_json
+from paragrad.optimizers.replies import whole_pairs as whole_pairs
+from paragrad.optimizers.vetting import value_of as value_of
 from paragrad.protocols.evidence import Ask, ParameterEvidence
-from paragrad.spaces.scope import trespasses
 
 ATTEMPTS = 3
+ECHO = 4000
+"""Characters of a refused reply that are shown to its author again."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,52 @@ class Proposal:
     salvaged: bool = field(default=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What came of asking until a reply was usable.
+
+    Attributes:
+        replies: every reply, in order.
+        refused: what was wrong with them, in order; one fewer than replies when the last was taken.
+    """
+
+    replies: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def ask_until(
+    ask: Ask, messages: Sequence[Mapping[str, Any]], read: Callable[[dict[str, Any]], T], *, attempts: int = ATTEMPTS
+) -> tuple[T | None, Conversation]:
+    """Ask until ``read`` takes the JSON object in the reply, at most ``attempts`` times.
+
+    Every refusal is told to the model in the exact words of its error. A model that gives no answer at all raises
+    through this function: an outage is no reply.
+
+    Args:
+        ask: ``ask(messages) -> str``.
+        read: makes something of the reply's object; a ValueError says what is wrong with it.
+
+    Returns:
+        What ``read`` made, or None, and the replies.
+    """
+    said: list[Mapping[str, Any]] = list(messages)
+    replies: list[str] = []
+    refused: list[str] = []
+    for _ in range(attempts):
+        given = ask(said)
+        replies.append(given if isinstance(given, str) else "")
+        try:
+            return read(extract_json(replies[-1], dict)), Conversation(tuple(replies), tuple(refused))
+        except ValueError as error:
+            refused.append(str(error)[:2000])
+            said = [
+                *messages,
+                {"role": "assistant", "content": _echo(replies[-1])},
+                {"role": "user", "content": wording("refused").replace("{error}", refused[-1])},
+            ]
+    return None, Conversation(tuple(replies), tuple(refused))
+
+
 def ask_for_values(
     ask: Ask,
     messages: Sequence[Mapping[str, Any]],
@@ -53,72 +104,51 @@ def ask_for_values(
         wanted: the Parameters that may be changed, by id.
         peers: every Parameter, for the scope rules.
     """
-    said: list[Mapping[str, Any]] = list(messages)
-    refused: list[str] = []
-    last = ""
-    for _ in range(attempts):
-        last = ask(said)
-        try:
-            return _checked(extract_json(last, dict), wanted, peers, tuple(refused))
-        except ValueError as error:
-            refused.append(str(error))
-            said = [
-                *messages,
-                {"role": "assistant", "content": last},
-                {"role": "user", "content": wording("refused").replace("{error}", str(error)[:2000])},
-            ]
-    return _salvaged(last, wanted, peers, tuple(refused))
+    found, talk = ask_until(ask, messages, lambda reply: _checked(reply, wanted, peers, ()), attempts=attempts)
+    if found is not None:
+        return Proposal(found.values, found.reasoning, found.no_change, talk.refused)
+    for reply in reversed(talk.replies):
+        values = _salvaged(reply, wanted, peers)
+        if values:
+            return Proposal(values, refused=talk.refused, salvaged=True)
+    return Proposal({}, refused=talk.refused)
+
+
+def no_change(reply: Mapping[str, Any], rest: str = "values") -> bool:
+    """Whether a reply says that nothing should change.
+
+    Raises:
+        ReplyError: the field is no bool, or the reply says so and holds changes too.
+    """
+    flag = reply.get("no_change")
+    if flag is not None and not isinstance(flag, bool):
+        raise ReplyError(f'"no_change" is true or false, not {str(flag)[:60]!r}')
+    if flag and reply.get(rest):
+        raise ReplyError(f'"no_change" is true and "{rest}" holds changes; write one of the two')
+    return bool(flag)
 
 
 def _checked(
     reply: Mapping[str, Any], wanted: Mapping[str, ParameterEvidence], peers: Mapping[str, ParameterEvidence], refused: tuple[str, ...]
 ) -> Proposal:
     reasoning = str(reply.get("reasoning", ""))
-    if reply.get("no_change") is True:
+    if no_change(reply):
         return Proposal({}, reasoning, no_change=True, refused=refused)
     values = reply.get("values")
     if not isinstance(values, dict) or not values:
         raise ReplyError(
             'the reply has no "values" object; write {"reasoning": "...", "values": {"<name>": <new value>}} or "no_change": true'
         )
-    unknown = [name for name in values if name not in wanted]
-    if unknown:
-        raise ReplyError(f"{unknown[0]!r} is not a parameter you may change; you may change {', '.join(wanted)}")
+    outside = next((name for name in reply if name in wanted), None)
+    if outside is not None:
+        raise ReplyError(f'{outside!r} stands beside "values"; put it inside')
+    unknown = next((name for name in values if name not in wanted), None)
+    if unknown is not None:
+        raise ReplyError(f"{unknown[:200]!r} is not a parameter you may change; you may change {', '.join(wanted)}")
     return Proposal({id: value_of(wanted[id], raw, peers) for id, raw in values.items()}, reasoning, refused=refused)
 
 
-def value_of(parameter: ParameterEvidence, raw: Any, peers: Mapping[str, ParameterEvidence]) -> Any:
-    """A reply's value for one Parameter, strictly.
-
-    Raises:
-        ReplyError: another type, a value the space or a constraint refuses, or a trespass on a peer's scope.
-    """
-    space = parameter.space
-    try:
-        written = isinstance(raw, str) and parameter.kind not in ("text", "code", "choice")
-        value = space.parse(raw) if written else space.check(raw)
-    except (TypeError, ValueError) as error:
-        raise ReplyError(f"{parameter.id}: {error}") from error
-    for rule in _rules(parameter):
-        verdict = rule(value)
-        if verdict is not True and verdict is not None:
-            raise ReplyError(f"{parameter.id}: {verdict if isinstance(verdict, str) else 'its constraint refuses this value'}")
-    others = {id: peers[id] for id in parameter.peers if id in peers}
-    trespass = trespasses(parameter.kind, value, others, parameter.value)
-    if trespass is not None:
-        raise ReplyError(f"{parameter.id}: {trespass}")
-    return value
-
-
-def _rules(parameter: ParameterEvidence) -> list[Any]:
-    given = parameter.constraint
-    rules = list(given) if isinstance(given, (list, tuple)) else [given]
-    return [rule for rule in rules if callable(rule)]
-
-
-def _salvaged(
-    reply: str, wanted: Mapping[str, ParameterEvidence], peers: Mapping[str, ParameterEvidence], refused: tuple[str, ...]
-) -> Proposal:
+def _salvaged(reply: str, wanted: Mapping[str, ParameterEvidence], peers: Mapping[str, ParameterEvidence]) -> dict[str, Any]:
     """Whole values out of a reply that was cut off; none when a whole reply was wrong."""
     values = {}
     for name, raw in whole_pairs(reply).items():
@@ -127,53 +157,19 @@ def _salvaged(
                 values[name] = value_of(wanted[name], raw, peers)
             except ReplyError:
                 continue
-    return Proposal(values, refused=refused, salvaged=bool(values))
+    return values
 
 
-def whole_pairs(reply: str) -> dict[str, Any]:
-    """Pairs of the "values" object of a reply that ends in the middle; the last, unfinished one is left out.
-
-    Nothing of a reply that goes on after the object, or names a parameter twice: that is not cut off but ambiguous.
-    """
-    place = reply.find('"values"')
-    start = reply.find("{", place) if place >= 0 else -1
-    if start < 0 or _is_whole(reply):
-        return {}
-    decoder = json.JSONDecoder()
-    pairs: dict[str, Any] = {}
-    at = start + 1
-    while True:
-        at = _skip(reply, at, " \t\r\n,")
-        try:
-            name, at = decoder.raw_decode(reply, at)
-            at = _skip(reply, at, " \t\r\n")
-            if not isinstance(name, str) or reply[at : at + 1] != ":":
-                return pairs
-            value, at = decoder.raw_decode(reply, _skip(reply, at + 1, " \t\r\n"))
-        except (ValueError, IndexError, RecursionError):
-            return pairs
-        at = _skip(reply, at, " \t\r\n")
-        if reply[at : at + 1] not in (",", "}"):
-            return pairs
-        if name in pairs:
-            return {}
-        pairs[name] = value
-        if reply[at] == "}":
-            return {} if reply[at + 1 :].strip() else pairs
+def _echo(reply: str) -> str:
+    return reply if len(reply) <= ECHO else f"{reply[: ECHO // 2]}\n[… cut …]\n{reply[-ECHO // 2 :]}"
 
 
-def _is_whole(reply: str) -> bool:
-    try:
-        extract_json(reply, dict)
-    except ReplyError:
-        return False
-    return True
-
-
-def _skip(text: str, at: int, blanks: str) -> int:
-    while at < len(text) and text[at] in blanks:
-        at += 1
-    return at
+def ask_all(requests: Sequence[Callable[[], T]]) -> list[T]:
+    """Independent requests at once; results in their order, at coordinates that do not depend on timing."""
+    if len(requests) < 2:
+        return [request() for request in requests]
+    found: list[T] = registry.facets.get("gather")(list(requests))
+    return found
 
 
 @cache

@@ -220,11 +220,17 @@ class AlgorithmBase:
             )
         return state
 
-    def _saved(self, session: Session, state: State, before: dict[str, Any], scores: list[float | None]) -> State:
-        """Checkpoint, and go on with exactly what a resumed run would read."""
+    def _saved(
+        self, session: Session, state: State, before: dict[str, Any], scores: list[float | None], ledger: dict[str, Any] | None = None
+    ) -> State:
+        """Checkpoint, and go on with exactly what a resumed run would read.
+
+        Args:
+            ledger: the ledger's state; None: as it is now.
+        """
         data = state.to_json(self.parameters)
         if session.journal is not None:
-            ledger = session.ledger.state() if session.ledger is not None else None  # type: ignore[attr-defined]
+            ledger = ledger or session.ledger.state()  # type: ignore[union-attr]
             whole = {"state": data, "before": to_json(self.parameters, before), "baseline": scores, "ledger": ledger}
             session.journal.checkpoint(whole, Coordinate(state.step, phase="checkpoint"))
         return State.from_json(self.parameters, data)

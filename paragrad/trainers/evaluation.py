@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from paragrad.context import Scope, current_scope, scope
@@ -35,6 +35,12 @@ def mean_score(scores: Sequence[float | None]) -> float:
     return sum(known) / len(known) if known else 0.0
 
 
+def all_right(scores: Sequence[float | None]) -> list[bool]:
+    """Which rows leave nothing to wish for: a score of 1, on a scale that ends there (no score is higher)."""
+    unit = all(score is None or score <= 1.0 for score in scores)
+    return [unit and score is not None and score >= 1.0 for score in scores]
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What one candidate did on some rows, in the order of the rows.
@@ -42,11 +48,13 @@ class Evaluation:
     Attributes:
         delta: mean gain over the base on the same rows, once compared; else 0.
         accepted: whether the trainer took the candidate.
+        overlay: the context the rows ran in, kept while their graphs may still be asked who is to blame.
     """
 
     items: tuple[ItemEvidence, ...]
     delta: float = 0.0
     accepted: bool = False
+    overlay: Any = field(default=None, compare=False, repr=False)
 
     @property
     def scores(self) -> list[float | None]:

@@ -46,7 +46,7 @@ class MinibatchAlgorithm(AlgorithmBase):
         if reason:
             return replace(state, done=reason)
         base = self._on_base(session, state, batch, step)
-        proposed, optimizer = session.propose(state.best, base.items, state.optimizer, step=step, n=self.candidates)
+        proposed, optimizer = session.propose(state.best, base, state.optimizer, step=step, n=self.candidates)
         proposed = [c for c in proposed if c.changed()]
         if not proposed:
             return replace(state, optimizer=optimizer, done="the optimizer has nothing more to propose")
@@ -84,7 +84,7 @@ class MinibatchAlgorithm(AlgorithmBase):
 
     def _on_base(self, session: Session, state: State, batch: Sequence[Placed], step: int) -> Evaluation:
         """The current values on the minibatch: what optimizers learn from."""
-        return session.evaluate(state.best, batch, step=step, candidate=0, label="batch")
+        return session.evaluate(state.best, batch, step=step, candidate=0, label="batch", learn=True)
 
     def _halved(
         self, session: Session, proposed: list[Candidate], base: Evaluation, batch: list[Placed], step: int

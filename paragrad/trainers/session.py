@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from random import Random
+from threading import Event
 from typing import Any
 
 from paragrad.context import Coordinate, Scope, scope
@@ -16,16 +17,22 @@ from paragrad.executors import Threads
 from paragrad.guides.binding import BoundMetric
 from paragrad.llm import as_model, use
 from paragrad.optimizers.base import Transform, evidence_of
+from paragrad.optimizers.carrying import GRAPH, carriers
 from paragrad.protocols.evidence import Candidate, Evidence, ItemEvidence
 from paragrad.protocols.journal import Journal, Ledger
 from paragrad.trace.module import Module
 from paragrad.trace.overlay import Overlay, guarded, overlaid, pinned
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE
+from paragrad.trainers.blaming import Blame, blame
 from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.rows import Placed
 
 Values = Mapping[str, Any]
+
+
+class Halted(Exception):
+    """Another part of the run has failed; this one stops before its next effect. Never reaches the user."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Session:
         calls: model calls asked for so far, answered from a cache or not; decisions depend on this
             count and never on what a cache happened to hold.
         limit: how many calls the search may use, the held-out test's share taken off.
+        halted: set when a part of the run failed, so that parts beside it pay for nothing more.
+        within: the scope around every effect of this part; once closed, it has no more effects.
     """
 
     program: Module
@@ -74,6 +83,8 @@ class Session:
     limit: int | None = None
     base: Overlay | None = None
     threads: Threads | None = field(default=None, repr=False)
+    halted: Event = field(default_factory=Event, repr=False)
+    within: Scope | None = field(default=None, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[Session]:
@@ -109,9 +120,15 @@ class Session:
 
     # --- effects -----------------------------------------------------------------------------------
 
-    def evaluate(self, values: Values, rows: Sequence[Placed], *, step: int, candidate: int = 0, label: str = "") -> Evaluation:
-        """Run the program with ``values`` on ``rows``; see :meth:`evaluate_all`."""
-        return self.evaluate_all([Job(values, rows, candidate, label)], step=step)[0]
+    def evaluate(
+        self, values: Values, rows: Sequence[Placed], *, step: int, candidate: int = 0, label: str = "", learn: bool = False
+    ) -> Evaluation:
+        """Run the program with ``values`` on ``rows``; see :meth:`evaluate_all`.
+
+        Args:
+            learn: keep what :meth:`propose` needs, when the optimizer reads graphs or gradients.
+        """
+        return self.evaluate_all([Job(values, rows, candidate, label, record=learn and bool(GRAPH & self.optimizer.needs))], step=step)[0]
 
     def evaluate_all(self, jobs: Sequence[Job], *, step: int) -> list[Evaluation]:
         """Run several candidates on their rows, all at once; results in the order of jobs and rows.
@@ -122,7 +139,9 @@ class Session:
             MetricError: the metric failed.
         """
         assert self.threads is not None
-        tasks = [_Run(job, placed, made) for job in jobs for made in [self.overlay(job.values)] for placed in job.rows]
+        self._refuse_halted()
+        overlays = [self.overlay(job.values) for job in jobs]
+        tasks = [_Run(job, placed, made) for job, made in zip(jobs, overlays, strict=True) for placed in job.rows]
         found = self.threads.map(
             self._run,
             tasks,
@@ -139,25 +158,45 @@ class Session:
         self.calls += Evaluation(tuple(items)).total("calls")
         refuse_outage(items)
         cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
-        return [Evaluation(tuple(items[first:last])) for first, last in pairwise(cuts)]
+        kept = [made if job.record else None for job, made in zip(jobs, overlays, strict=True)]
+        return [Evaluation(tuple(items[first:last]), overlay=made) for (first, last), made in zip(pairwise(cuts), kept, strict=True)]
 
     def _run(self, task: _Run) -> ItemEvidence:
         with overlaid(task.overlay):
             return run_row(self.program, task.placed, self.metric, record=task.job.record, reach=task.job.reach)
 
     def propose(
-        self, values: Values, items: Sequence[ItemEvidence], state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()
+        self, values: Values, base: Evaluation, state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()
     ) -> tuple[list[Candidate], Any]:
-        """Candidates of the optimizer on the base ``values``, checked against spaces and constraints."""
+        """Candidates of the optimizer on ``values``, checked against spaces and constraints.
+
+        Args:
+            base: what these values did on some rows, evaluated with ``learn=True``.
+        """
+        self._refuse_halted()
+        blamed = self._blamed(base, step)
         at = self._scope(Coordinate(step, phase="optimizer"))
         with scope(at), overlaid(self.overlay(values)):
-            parameters = {id: evidence_of(parameter) for id, parameter in self.parameters.items()}
+            parameters = {id: replace(evidence_of(p), gradients=blamed.gradients.get(id, ())) for id, p in self.parameters.items()}
             random = Random(Coordinate(step, phase="optimizer").seed(self.seed))
-            evidence = Evidence(parameters, tuple(items), tuple(history), random, tuple(items) if "teacher" in self.optimizer.needs else ())
+            teacher = blamed.items if "teacher" in self.optimizer.needs else ()
+            evidence = Evidence(parameters, blamed.items, tuple(history), random, teacher)
             candidates, state = self.optimizer.propose(evidence, state, n=min(n, self.optimizer.per_step or n), ask=self._ask)
             checked = [c for c in map(self._accepted, candidates) if c is not None]
         self.calls += at.spent.total()["calls"]
         return checked, state
+
+    def _blamed(self, base: Evaluation, step: int) -> Blame:
+        """The rows with what flowed back over their graphs; the critic's calls have a phase of their own."""
+        if base.overlay is None:
+            return Blame(base.items, {})
+        model = self._writer() if "gradients" in self.optimizer.needs else None
+        carried = carriers(self.optimizer.needs, getattr(self.optimizer, "critic", None), model)
+        at = self._scope(Coordinate(step, phase="critic"))
+        with scope(at), overlaid(base.overlay):
+            found = blame(self.parameters, base, carried)
+        self.calls += at.spent.total()["calls"]
+        return found
 
     def _accepted(self, candidate: Candidate) -> Candidate | None:
         """The candidate with checked values, or None when a space or constraint refuses it."""
@@ -168,13 +207,31 @@ class Session:
             return None
 
     def _ask(self, prompt: Any, **request: Any) -> str:
+        return str(self._writer()(prompt, **request))
+
+    def _writer(self) -> Any:
+        """The model that writes proposals.
+
+        Raises:
+            NotConnected: none was given.
+        """
         if self.optimizer_model is None and self.optimizer.model is None:
             raise NotConnected(f"{self.optimizer.describe()} asks a model to write proposals; give optimizer_model=")
-        model = as_model(self.optimizer_model if self.optimizer_model is not None else self.optimizer.model)
-        return str(model(prompt, **request))
+        return as_model(self.optimizer_model if self.optimizer_model is not None else self.optimizer.model)
+
+    def branch(self, ledger: Any = None) -> Session:
+        """The same run for a part that goes on beside others; counts its own calls."""
+        around = Scope(Coordinate(), seed=self.seed)
+        return replace(self, calls=0, ledger=ledger if ledger is not None else self.ledger, within=around)
+
+    def _refuse_halted(self) -> None:
+        if self.halted.is_set():
+            raise Halted
 
     def _scope(self, at: Coordinate) -> Scope:
-        return Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger)
+        made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger)
+        made.parent = self.within
+        return made
 
     # --- budget ------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class State:
         history: one entry per candidate that was decided on.
         quiet: steps since the last gain.
         done: why the search ended, or "".
+        more: what the algorithm itself remembers, plain data; replaced, never changed.
     """
 
     step: int
@@ -32,6 +33,7 @@ class State:
     calls: int = 0
     calls_per_row: float = 1.0
     done: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
 
     def scores(self, numbers: Sequence[int]) -> list[float | None]:
         """Scores of the best values on rows that were evaluated."""
@@ -41,12 +43,7 @@ class State:
         """JSON-like; what comes back from :meth:`from_json` is the same in every respect."""
         data = {**vars(self), "best": to_json(parameters, self.best), "optimizer": self.optimizer, "history": self.history}
         data["seen"] = [[number, score] for number, score in self.seen.items()]
-        try:
-            plain: dict[str, Any] = json.loads(json.dumps(data, default=_fields))
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"an optimizer's state is plain data (str, numbers, bool, None, list, dict), so that a run can be resumed: {error}"
-            ) from error
+        plain: dict[str, Any] = plain_state(data)
         return plain
 
     @classmethod
@@ -54,6 +51,20 @@ class State:
         """The inverse of :meth:`to_json`."""
         seen = {number: score for number, score in data["seen"]}
         return cls(**{**data, "best": from_json(parameters, data["best"]), "seen": seen})
+
+
+def plain_state(state: Any) -> Any:
+    """A state as a resumed run would find it.
+
+    Raises:
+        UsageError: it holds something that is no plain data.
+    """
+    try:
+        return json.loads(json.dumps(state, default=_fields))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"an optimizer's state is plain data (str, numbers, bool, None, list, dict), so that a run can be resumed: {error}"
+        ) from error
 
 
 def _fields(value: Any) -> Any:

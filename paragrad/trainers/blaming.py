@@ -1,0 +1,78 @@
+"""Blaming: feedback sent back over the recorded rows, so that an optimizer sees who is to blame.
+
+One backward for all rows at once, in the context they ran in. A row that leaves nothing to wish for
+sends nothing, and an operation that leads to no trained Parameter is never criticised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from paragrad.protocols.evidence import ItemEvidence
+from paragrad.protocols.gradient import Feedback
+from paragrad.trace.accumulator import by_item
+from paragrad.trace.backward import backward
+from paragrad.trace.nodes import Leaf, extra_of
+from paragrad.trace.parameter import Parameter
+from paragrad.trainers.evaluation import Evaluation, all_right
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """What flowed back.
+
+    Attributes:
+        items: the rows; their gradients and graphs are filled, their Variables are let go.
+        gradients: Parameter id to contributions in the order of the rows.
+    """
+
+    items: tuple[ItemEvidence, ...]
+    gradients: Mapping[str, tuple[Any, ...]]
+
+
+def blame(parameters: Mapping[str, Parameter[Any]], base: Evaluation, propagators: Sequence[Any]) -> Blame:
+    """Send the feedback of recorded rows back; call it in the context the rows ran in.
+
+    Raises:
+        ModelError, BudgetExceeded: the critic got no answer.
+    """
+    right = all_right(base.scores)
+    wrong = [item for item, fine in zip(base.items, right, strict=True) if not fine and _has_graph(item)]
+    for item in wrong:
+        extra_of(item.graph._n).item = item.item
+    if wrong and propagators:
+        outputs = [item.graph for item in wrong]
+        backward(outputs, [Feedback(item.score, words_of(item)) for item in wrong], propagators=propagators)
+    found = {id: parameter._accumulator() for id, parameter in parameters.items()}
+    texts = {id: tuple(by_item(accumulator.texts)) for id, accumulator in found.items()}
+    graphs = [calling for accumulator in found.values() for calling in accumulator.graphs]
+    items = tuple(_filled(item, texts, graphs) for item in base.items)
+    return Blame(items, texts)
+
+
+def words_of(item: ItemEvidence) -> str:
+    """The feedback in words; where the metric said none, its score and what was wanted."""
+    if item.feedback:
+        return item.feedback
+    score = f"The score of this output is {item.score:g}." if item.score is not None else "This output has no score."
+    return score if item.target is None else f"{score} Wanted was: {item.target!r}"
+
+
+def _has_graph(item: ItemEvidence) -> bool:
+    node = getattr(item.graph, "_n", None)
+    return node is not None and item.score is not None and node.requires and not isinstance(node, Leaf)
+
+
+def _filled(item: ItemEvidence, texts: Mapping[str, tuple[Any, ...]], graphs: Sequence[Any]) -> ItemEvidence:
+    gradients = {id: tuple(c.value for c in found if c.item == item.item) for id, found in texts.items()}
+    starts = dict.fromkeys(calling for calling in graphs if _item_of(calling) == item.item)
+    return replace(item, gradients={id: said for id, said in gradients.items() if said}, graph=tuple(starts))
+
+
+def _item_of(calling: Any) -> Any:
+    """The row of a call; a plain operator's is that of the call that used it."""
+    while calling.item is None and calling.consumers:
+        calling = calling.consumers[0]
+    return calling.item
