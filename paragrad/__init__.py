@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 _MODULES = ("data", "errors", "events", "guides", "llm", "optimizers", "spaces", "stores", "testing", "trace", "trainers")
 
 _NAMES = {
+    "Agent": "modules",
+    "Audio": "modules",
     "AutoGuide": "guides",
     "Budget": "llm",
     "Candidate": "protocols.evidence",
@@ -24,11 +26,15 @@ _NAMES = {
     "Dataset": "data",
     "Demo": "protocols.data",
     "Demos": "spaces",
+    "Environment": "protocols.environment",
     "Episode": "protocols.data",
     "Feedback": "protocols.gradient",
+    "File": "modules",
     "Generator": "modules",
+    "Image": "modules",
     "Json": "spaces",
     "List": "spaces",
+    "Messages": "modules",
     "Module": "trace",
     "Number": "spaces",
     "Opaque": "spaces",
@@ -59,6 +65,7 @@ _NAMES = {
     "parameter_context": "stores",
     "prompt": "modules",
     "teacher": "modules",
+    "tool": "modules",
     "transaction": "trace",
     "variable": "modules",
 }
@@ -124,14 +131,21 @@ if TYPE_CHECKING:
     from paragrad.guides import AutoGuide as AutoGuide
     from paragrad.guides import metrics as metrics
     from paragrad.llm import Budget as Budget
+    from paragrad.modules.agent import Agent as Agent
     from paragrad.modules.generator import Generator as Generator
+    from paragrad.modules.history import Messages as Messages
+    from paragrad.modules.media import Audio as Audio
+    from paragrad.modules.media import File as File
+    from paragrad.modules.media import Image as Image
     from paragrad.modules.prompt import prompt as prompt
     from paragrad.modules.structured import variable as variable
     from paragrad.modules.teaching import teacher as teacher
     from paragrad.modules.template import format as format
+    from paragrad.modules.tools import tool as tool
     from paragrad.protocols.data import Demo as Demo
     from paragrad.protocols.data import Episode as Episode
     from paragrad.protocols.data import Row as Row
+    from paragrad.protocols.environment import Environment as Environment
     from paragrad.protocols.evidence import Candidate as Candidate
     from paragrad.protocols.gradient import Feedback as Feedback
     from paragrad.runs import Task as Task

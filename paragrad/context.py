@@ -9,12 +9,13 @@ sixty-four give the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from math import fsum
 from random import Random
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
 
 from paragrad.errors import LostContext
 
@@ -45,29 +46,24 @@ class Coordinate:
 class Spent:
     """What one item has used so far: calls, tokens, dollars. Shared by the scopes inside the item."""
 
-    __slots__ = ("calls", "input_tokens", "output_tokens", "usd")
+    __slots__ = ("calls",)
 
     def __init__(self) -> None:
-        self.calls: list[int] = []
-        self.input_tokens: list[int] = []
-        self.output_tokens: list[int] = []
-        self.usd: list[float | None] = []
+        self.calls: list[tuple[int, int, float | None]] = []
 
     def add(self, *, input_tokens: int, output_tokens: int, usd: float | None) -> None:
         """Count one call; appending needs no lock."""
-        self.calls.append(1)
-        self.input_tokens.append(input_tokens)
-        self.output_tokens.append(output_tokens)
-        self.usd.append(usd)
+        self.calls.append((input_tokens, output_tokens, usd))
 
     def total(self) -> dict[str, Any]:
-        """Sums; ``usd`` is None when the price of any call is unknown."""
-        unknown = any(x is None for x in self.usd)
+        """Sums, the same in any order of the calls; ``usd`` is None when the price of any call is unknown."""
+        calls = tuple(self.calls)
+        dollars = [usd for _, _, usd in calls if usd is not None]
         return {
-            "calls": len(self.calls),
-            "input_tokens": sum(self.input_tokens),
-            "output_tokens": sum(self.output_tokens),
-            "usd": None if unknown else sum(x for x in self.usd if x is not None),
+            "calls": len(calls),
+            "input_tokens": sum([tokens for tokens, _, _ in calls]),
+            "output_tokens": sum([tokens for _, tokens, _ in calls]),
+            "usd": fsum(dollars) if len(dollars) == len(calls) else None,
         }
 
 
@@ -150,11 +146,39 @@ def current_scope() -> Scope | None:
     return _SCOPE.get()
 
 
-@contextmanager
-def scope(at: Scope | None) -> Iterator[Any]:
+class scope:
     """Run a block inside ``at`` (None: outside any run)."""
-    token = _SCOPE.set(at)
-    try:
-        yield at
-    finally:
-        _SCOPE.reset(token)
+
+    __slots__ = ("_token", "at")
+    _token: Token[Scope | None]
+
+    def __init__(self, at: Scope | None) -> None:
+        self.at = at
+
+    def __enter__(self) -> Any:
+        self._token = _SCOPE.set(self.at)
+        return self.at
+
+    def __exit__(self, *_: object) -> None:
+        _SCOPE.reset(self._token)
+
+
+class Worker(Protocol):
+    """A slot of an executor, as what runs in it sees it."""
+
+    def park(self) -> Callable[[Lock], None] | None:
+        """Give up the slot; see :func:`park`."""
+
+
+WORKER: ContextVar[Worker | None] = ContextVar("paragrad_worker", default=None)
+
+
+def park() -> Callable[[Lock], None] | None:
+    """Give up this thread's slot before it sleeps on a lock, so that another item runs meanwhile.
+
+    Returns:
+        ``resume(lock)``: releases the lock once there is a slot again; to be called by whoever would
+        have released it. None: no slot was given up.
+    """
+    worker = WORKER.get()
+    return None if worker is None else worker.park()

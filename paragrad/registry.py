@@ -86,13 +86,17 @@ class Registry:
 algorithms = Registry(
     "algorithm",
     {
+        "basic": "paragrad.trainers.basic:BasicSearch",
+        "beam": "paragrad.trainers.beam:BeamSearch",
         "minibatch": "paragrad.trainers.minibatch:MinibatchAlgorithm",
         "pareto": "paragrad.trainers.pareto:ParetoSearch",
+        "ucb": "paragrad.trainers.ucb:UCBSearch",
     },
     {"gepa": "pareto", "miprov2": "pareto", "beamsearch": "beam", "ucbsearch": "ucb", "basicsearch": "basic"},
     group="paragrad.trainers",
 )
 facets = Registry("facet", {  # parts that lower floors find by name
+    "astream": "paragrad.modules.streaming:AsyncStreamed",
     "bind": "paragrad.modules.bound:bind",
     "cell": "paragrad.stores.cells:open_cell",
     "context": "paragrad.stores.contexts:resolve_context",
@@ -105,10 +109,12 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "publish_values": "paragrad.runs.publishing:publish_values",
     "save": "paragrad.modules.files:save",
     "space_for": "paragrad.spaces.infer:space_for",
+    "stream": "paragrad.modules.streaming:Streamed",
     "table": "paragrad.runs.table:table",
 })  # fmt: skip
 metrics = Registry("metric", {
     "contains": "paragrad.guides.metrics:contains",
+    "environment": "paragrad.guides.environment:EnvironmentGuide",
     "exact_match": "paragrad.guides.metrics:exact_match",
     "f1": "paragrad.guides.metrics:f1",
     "numeric": "paragrad.guides.metrics:numeric",
@@ -125,9 +131,40 @@ optimizers = Registry(
     {
         "bootstrap": "paragrad.optimizers.bootstrap:BootstrapFewShot",
         "edit": "paragrad.optimizers.edit:EditSearch",
+        "evolution": "paragrad.optimizers.evolution:EvolutionStrategy",
         "opro": "paragrad.optimizers.opro:OPRO",
+        "optoprime": "paragrad.optimizers.optoprime:OptoPrime",
+        "playbook": "paragrad.optimizers.playbook:Playbook",
+        "reflect": "paragrad.optimizers.reflect:Reflect",
+        "textgrad": "paragrad.optimizers.textgrad:TextGrad",
+        "thresholds": "paragrad.optimizers.thresholds:ThresholdFit",
+        "tpe": "paragrad.optimizers.tpe:TPE",
     },
-    {"bootstrapfewshot": "bootstrap", "grips": "edit", "editsearch": "edit"},
+    {
+        "ace": "playbook",
+        "bayesian": "tpe",
+        "bootstrapfewshot": "bootstrap",
+        "bootstrapfewshotwithrandomsearch": "bootstrap",
+        "cma": "evolution",
+        "cma-es": "evolution",
+        "cmaes": "evolution",
+        "copro": "opro",
+        "editsearch": "edit",
+        "es": "evolution",
+        "evolutionstrategy": "evolution",
+        "fewshot": "bootstrap",
+        "gepa": "reflect",
+        "grips": "edit",
+        "miprov2": "tpe",
+        "optuna": "tpe",
+        "reanchor": "thresholds",
+        "reflection": "reflect",
+        "simba": "reflect",
+        "textualgradientdescent": "textgrad",
+        "tgd": "textgrad",
+        "thresholdfit": "thresholds",
+        "trace": "optoprime",
+    },
 )
 propagators = Registry("propagator", {
     "episodes": "paragrad.propagators.episodes:Episodes",
@@ -156,4 +193,9 @@ spaces = Registry("space", {
 stores = Registry("store", {
     "memory": "paragrad.stores.memory:MemoryStore",
     "sqlite": "paragrad.stores.sqlite:SQLiteStore",
+})  # fmt: skip
+trackers = Registry("tracker", {
+    "mlflow": "paragrad.runs.tracking.mlflow:MLflow",
+    "tensorboard": "paragrad.runs.tracking.tensorboard:TensorBoard",
+    "wandb": "paragrad.runs.tracking.wandb:WandB",
 })  # fmt: skip

@@ -28,7 +28,7 @@ def digest(value: Any) -> str:
 
 
 def canonical(value: Any) -> str:
-    """One JSON text per content. Tuples count as lists; arrays by dtype, shape and bytes."""
+    """One JSON text per content. Tuples count as lists; arrays by dtype, shape and bytes; what has a ``content_key()`` by that."""
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
@@ -38,6 +38,9 @@ def canonical(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """JSON for what JSON does not know, tagged with its type."""
     name = f"{type(value).__module__}.{type(value).__qualname__}"
+    own = getattr(type(value), "content_key", None)
+    if own is not None:
+        return [name, own(value)]
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Set):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, overload
 
 from paragrad.data import content, describing, splitting
@@ -27,6 +28,7 @@ class Mapped:
     """Which columns are what. ``inputs`` None: every column but target and id.
 
     ``single``: the name under which a pair's first half is kept; it may be renamed by position.
+    ``folder``: where the file lies that was read; paths in its cells are relative to it.
     """
 
     inputs: tuple[str, ...] | None = None
@@ -34,6 +36,10 @@ class Mapped:
     id: str | None = None
     rename: Mapping[str, str] | None = None
     single: str | None = None
+    folder: Path | None = None
+
+
+Convert = Callable[[Any, Path | None], Any]
 
 
 class Dataset(Sequence[Row]):
@@ -75,11 +81,23 @@ class Dataset(Sequence[Row]):
         return tuple((mapped.rename or {}).get(name, name) for name in names)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The rows' ids, in order."""
+        return self._ids
+
+    @property
     def target(self) -> str | None:
         """The column of the wanted outputs, or None."""
         return self._mapped.target
 
-    def bind(self, inputs: Sequence[str], target: str | None = None, *, optional: Iterable[str] = ()) -> Dataset:
+    def bind(
+        self,
+        inputs: Sequence[str],
+        target: str | None = None,
+        *,
+        optional: Iterable[str] = (),
+        convert: Mapping[str, Convert] | None = None,
+    ) -> Dataset:
         """The same rows for a program with these parameters; every other column goes to ``meta``.
 
         Args:
@@ -87,9 +105,12 @@ class Dataset(Sequence[Row]):
                 several take its parts in order when it is a tuple or list.
             target: another target column; None keeps the one there is.
             optional: parameters with a default, left out where there is no such column.
+            convert: parameter to ``(cell, folder of the data file) -> value``, for inputs that no file holds as
+                they are (a picture by its path). Done once, now.
 
         Raises:
-            DataError: a parameter that is no column, with the columns and the nearest names.
+            DataError: a parameter that is no column, with the columns and the nearest names; a cell that cannot
+                be converted, with its place.
         """
         mapped, records = self._mapped, self._records
         wanted = [name for name in inputs if name in self.columns or name not in set(optional)]
@@ -101,7 +122,7 @@ class Dataset(Sequence[Row]):
         mapped = replace(mapped, inputs=tuple(wanted), target=target or mapped.target)
         bound = Dataset(records, mapped, self.source, self._ids)
         bound._check_complete(set(optional))
-        return bound
+        return bound._converted(convert) if convert else bound
 
     def digest(self) -> str:
         """sha256 of every row: id, inputs, target, meta, in order."""
@@ -179,6 +200,25 @@ class Dataset(Sequence[Row]):
         meta = {name: _copy(value) for name, value in columns.items() if name not in used}
         target = None if mapped.target is None else _copy(columns.get(mapped.target))
         return Row(self._ids[index], inputs, target, meta)
+
+    def _converted(self, convert: Mapping[str, Convert]) -> Dataset:
+        """The same rows with some inputs made into what the program takes."""
+        rename = self._mapped.rename or {}
+        made = {column: convert[name] for column in self._mapped.inputs or () if (name := rename.get(column, column)) in convert}
+        if not made:
+            return self
+        records = [replace(record, columns={**record.columns, **self._cells(index, made)}) for index, record in enumerate(self._records)]
+        return Dataset(records, self._mapped, self.source, self._ids)
+
+    def _cells(self, index: int, convert: Mapping[str, Convert]) -> dict[str, Any]:
+        columns, made = self._records[index].columns, {}
+        for name, function in convert.items():
+            if columns.get(name) is not None:
+                try:
+                    made[name] = function(columns[name], self._mapped.folder)
+                except (TypeError, ValueError) as error:
+                    raise DataError(f"{self.source}: {self.where(index)}, column {name!r}: {error}") from error
+        return made
 
     def _check_columns(self) -> None:
         mapped = self._mapped

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from paragrad.data.content import short
-from paragrad.data.dataset import Dataset
+from paragrad.data.dataset import Convert, Dataset
 from paragrad.data.rows import rows
 from paragrad.errors import UsageError
 from paragrad.protocols.data import Row
@@ -71,10 +71,44 @@ class DataLoader:
             random.shuffle(places)
         return places
 
-    def bind(self, inputs: Sequence[str], target: str | None = None, *, optional: Sequence[str] = ()) -> DataLoader:
+    def batches(self, epoch: int) -> list[list[int]]:
+        """The places in the data set that each batch of an epoch holds."""
+        order, size = self.order(epoch), self.batch_size
+        return [order[first : first + size] for first in range(0, len(order), size)]
+
+    def bind(
+        self,
+        inputs: Sequence[str],
+        target: str | None = None,
+        *,
+        optional: Sequence[str] = (),
+        convert: Mapping[str, Convert] | None = None,
+    ) -> DataLoader:
         """The same batches for a program with these parameters; see :meth:`Dataset.bind`."""
-        data = self.dataset.bind(inputs, target, optional=optional)
-        return DataLoader(data, self.batch_size, shuffle=self.shuffle, seed=self.seed, weights=self.weights)
+        return self._over(self.dataset.bind(inputs, target, optional=optional, convert=convert), self.weights)
+
+    def only(self, part: Dataset) -> DataLoader:
+        """This loader for some of its rows: batch size, order, seed and weights stay.
+
+        Args:
+            part: rows of this loader's data set, known by their ids, bound or not.
+
+        Raises:
+            UsageError: a row that is not this loader's, or none of positive weight.
+        """
+        places = self._places(part)
+        return self._over(part, None if self.weights is None else [self.weights[place] for place in places])
+
+    def _places(self, part: Dataset) -> list[int]:
+        """Where the rows of ``part`` stand in this loader's data set."""
+        known = {id: place for place, id in enumerate(self.dataset.ids)}
+        foreign = [id for id in part.ids if id not in known]
+        if foreign:
+            raise UsageError(f"row {short(foreign[0])} is not of this loader's data set")
+        return [known[id] for id in part.ids]
+
+    def _over(self, data: Dataset, weights: Sequence[float] | None) -> DataLoader:
+        return DataLoader(data, self.batch_size, shuffle=self.shuffle, seed=self.seed, weights=weights)
 
     def state_dict(self) -> dict[str, int]:
         """JSON: the epoch and the batch at which the latest iterator stands."""
@@ -98,19 +132,17 @@ class _Epoch(Iterator[list[Row]]):
         self.number = number
         self.batch = start
         self._data = loader.dataset
-        self._size = loader.batch_size
-        self._order = loader.order(number)
+        self._batches = loader.batches(number)
 
     @property
     def done(self) -> bool:
-        return self.batch * self._size >= len(self._order)
+        return self.batch >= len(self._batches)
 
     def __next__(self) -> list[Row]:
         if self.done:
             raise StopIteration
-        first = self.batch * self._size
         self.batch += 1
-        return [self._data[place] for place in self._order[first : first + self._size]]
+        return [self._data[place] for place in self._batches[self.batch - 1]]
 
 
 def _checked(weights: Sequence[float], count: int) -> tuple[float, ...]:

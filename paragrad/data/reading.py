@@ -50,7 +50,7 @@ def read(
         raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
     if not records:
         raise DataError(f"{file} holds no rows")
-    return mapped(records, input=input, target=target, id=id, source=file.name)
+    return mapped(records, input=input, target=target, id=id, source=file.name, folder=file.parent)
 
 
 def decode(file: Path) -> str:

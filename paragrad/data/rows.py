@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from paragrad.data.content import near, short
@@ -41,7 +42,9 @@ def rows(items: Any, *, input: Names = None, target: str | None = None, id: str 
     return _pairs(found)
 
 
-def mapped(records: Sequence[Record], *, input: Names, target: str | None, id: str | None, source: str = "the data") -> Dataset:
+def mapped(
+    records: Sequence[Record], *, input: Names, target: str | None, id: str | None, source: str = "the data", folder: Path | None = None
+) -> Dataset:
     """A Dataset whose columns were named by the user, or are guessed as :func:`rows` says."""
     inputs = (input,) if isinstance(input, str) else None if input is None else tuple(input)
     if inputs is not None and (len(set(inputs)) < len(inputs) or not inputs):
@@ -50,7 +53,7 @@ def mapped(records: Sequence[Record], *, input: Names, target: str | None, id: s
         target = TARGET
     if target is not None and target in (inputs or ()):
         raise DataError(f"column {target!r} is given as input and as target; a program must not see its target")
-    data = Dataset(records, Mapped(inputs, target, id), source)
+    data = Dataset(records, Mapped(inputs, target, id, folder=folder), source)
     named = [name for name in (*(inputs or ()), target) if name is not None]
     for index, record in enumerate(records):
         for name in named:
@@ -63,6 +66,8 @@ def _listed(items: Any) -> list[Any]:
     """The rows as a list; data frames by their own conversion, with NaN (their word for missing) as None."""
     if hasattr(items, "to_dicts"):  # polars
         return list(items.to_dicts())
+    if hasattr(items, "to_pylist"):  # pyarrow
+        return list(items.to_pylist())
     if hasattr(items, "to_dict") and hasattr(items, "columns"):  # pandas
         return [{name: _missing(value) for name, value in row.items()} for row in items.to_dict("records")]
     if isinstance(items, Mapping):

@@ -6,12 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context
+from functools import partial
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
-from paragrad.context import Scope, scope
+from paragrad.context import WORKER, Scope, scope
 from paragrad.errors import UsageError
 from paragrad.executors.base import Outcome
 from paragrad.executors.loops import close_loop
@@ -19,16 +20,32 @@ from paragrad.executors.loops import close_loop
 IDLE_SECONDS = 10.0
 
 
+class Inbox:
+    """Where the consumer of some jobs hears of the one it waits for, and of every error; the others it finds done."""
+
+    __slots__ = ("awaited", "queue")
+
+    def __init__(self) -> None:
+        self.awaited: Job | None = None
+        self.queue: SimpleQueue[Job] = SimpleQueue()
+
+    def tell(self, job: Job) -> None:
+        """``job`` has its outcome."""
+        if job is self.awaited or (job.outcome is not None and job.outcome.error is not None):
+            self.queue.put(job)
+
+
 class Job:
-    """One call on its way. ``done`` and ``outcome`` are set by the worker, before ``finished`` hears of it."""
+    """One call on its way. ``outcome`` is set by the worker, before ``inbox`` hears of it."""
 
-    __slots__ = ("call", "children", "context", "dropped", "finished", "holds", "outcome", "scope", "started", "thread")
+    __slots__ = ("call", "children", "context", "dropped", "holds", "inbox", "outcome", "scope", "slots", "started", "thread")
 
-    def __init__(self, call: Callable[[], Any], context: Context, scope: Scope | None, finished: SimpleQueue[Job]) -> None:
+    def __init__(self, call: Callable[[], Any], context: Context, scope: Scope | None, inbox: Inbox) -> None:
         self.call = call
         self.context = context
         self.scope = scope
-        self.finished = finished
+        self.inbox = inbox
+        self.slots: Slots | None = None
         self.outcome: Outcome[Any] | None = None
         self.started: float | None = None
         self.thread: int | None = None
@@ -50,6 +67,10 @@ class Job:
             self.outcome = Outcome(value, seconds=monotonic() - started)
         self.thread = None
 
+    def park(self) -> Callable[[threading.Lock], None] | None:
+        """See :func:`paragrad.context.park`."""
+        return None if self.slots is None else self.slots.park(self)
+
     def close(self) -> None:
         """Refuse every later effect of this job and of the jobs that it started."""
         left: list[Job] = [self]
@@ -60,11 +81,14 @@ class Job:
             left.extend(job.children)
 
 
-JOB: ContextVar[Job | None] = ContextVar("paragrad_job", default=None)
+def current_job() -> Job | None:
+    """The job in whose context this runs; perhaps in a thread of its own."""
+    worker = WORKER.get()
+    return worker if isinstance(worker, Job) else None
 
 
 def _inside(job: Job) -> Any:
-    JOB.set(job)
+    WORKER.set(job)
     with scope(job.scope):
         return job.call()
 
@@ -95,6 +119,8 @@ class Slots:
         self._running = 0
         self._threads = 0
         self._keep = workers
+        self._spare = max(2, workers // 4)  # items begun beyond the slots, while others wait for the disk
+        self._fair = False
 
     @property
     def threads(self) -> int:
@@ -103,6 +129,7 @@ class Slots:
 
     def submit(self, job: Job) -> None:
         """Queue a job; it starts when a slot is free, in order of submission."""
+        job.slots = self
         with self._lock:
             self._keep = self.workers
             self._queue.append(job)
@@ -124,16 +151,35 @@ class Slots:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Give up this thread's slot while the block waits for other work; take one again afterwards."""
-        job = JOB.get()
-        if job is None or job.thread != threading.get_ident() or not job.holds:
+        job = current_job()
+        if job is None or job.slots is not self or not self._gives_up(job, always=True):
             yield
             return
-        with self._lock:
-            self._release(job)
         try:
             yield
         finally:
-            self._resume(job)
+            turn = threading.Lock()
+            turn.acquire()
+            self._resume(job, turn)
+            turn.acquire()
+
+    def park(self, job: Job) -> Callable[[threading.Lock], None] | None:
+        """Give up the slot of ``job`` if another item can use it; see :func:`paragrad.context.park`.
+
+        A single worker keeps its slot: what runs alone stays alone.
+        """
+        return partial(self._resume, job) if self.workers > 1 and self._gives_up(job) else None
+
+    def _gives_up(self, job: Job, always: bool = False) -> bool:
+        """Take the slot from the calling thread; False when it has none, or nobody to give it to."""
+        if job.thread != threading.get_ident() or not job.holds:
+            return False
+        with self._lock:
+            wanted = self._resuming or (self._queue and (self._idle or self._threads < self.workers + self._spare))
+            if not wanted and not always:
+                return False
+            self._release(job)
+        return True
 
     def close(self) -> None:
         """Let idle threads end now; running ones end after their job."""
@@ -149,15 +195,14 @@ class Slots:
             self._running -= 1
             self._dispatch()
 
-    def _resume(self, job: Job) -> None:
-        turn = threading.Lock()
-        turn.acquire()
+    def _resume(self, job: Job, turn: threading.Lock) -> None:
+        """Release ``turn`` once there is a slot for ``job``; at once when it was dropped."""
         with self._lock:
             if job.dropped:
+                turn.release()
                 return
             self._resuming.append((job, turn))
             self._dispatch()
-        turn.acquire()
 
     def _dispatch(self) -> None:
         """Fill free slots (under the lock): first with those who resume, then from the queue."""
@@ -191,7 +236,7 @@ class Slots:
             if not job.dropped:
                 job.run()
             again = self._finish(worker, job)
-            job.finished.put(job)
+            job.inbox.tell(job)
             del job
             if again == "sleep" and not worker.wake.acquire(timeout=IDLE_SECONDS):
                 self._retire(worker)
@@ -215,7 +260,8 @@ class Slots:
             if job.holds:
                 job.holds = False
                 self._running -= 1
-            if self._queue and not self._resuming and self._running < self.workers:
+            self._fair = not self._fair
+            if self._queue and (self._fair or not self._resuming) and self._running < self.workers:
                 worker.job = self._queue.popleft()
                 worker.job.holds = True
                 self._running += 1

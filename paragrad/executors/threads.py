@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from functools import partial
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import Empty
 from time import monotonic
 from typing import Any, TypeVar
 
 from paragrad.context import Scope, current_scope
 from paragrad.errors import UsageError
 from paragrad.executors.base import Outcome, stops
-from paragrad.executors.slots import JOB, Job, Slots
+from paragrad.executors.slots import Inbox, Job, Slots, current_job
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -56,7 +56,7 @@ class Threads:
         ahead = 4 * self.workers if lookahead is None else lookahead
         if ahead < 1 or (deadline is not None and deadline <= 0):
             raise UsageError(f"lookahead={lookahead!r}, deadline={deadline!r}: both must be positive, or None")
-        return self._map(_jobs(fn, items, copy_context(), scopes, SimpleQueue()), ahead, deadline)
+        return self._map(_jobs(fn, items, copy_context(), scopes, Inbox()), ahead, deadline)
 
     def gather(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of independent calls, in order; the first error in order is raised after all have run."""
@@ -80,7 +80,7 @@ class Threads:
     def _map(self, jobs: Iterator[Job], ahead: int, deadline: float | None) -> Generator[tuple[int, Outcome[Any]], None, None]:
         pending: deque[Job] = deque()
         index = 0
-        parent = JOB.get()
+        parent = current_job()
         try:
             while True:
                 for job in islice(jobs, ahead - len(pending)):
@@ -105,27 +105,32 @@ class Threads:
 
     def _await(self, job: Job, index: int, deadline: float | None) -> Outcome[Any]:
         """The outcome of ``job``; raises what stops the run as soon as any job of this map reports it."""
-        while True:
-            while not job.finished.empty():
-                _heed(job.finished.get_nowait())
-            if job.outcome is not None:
-                _heed(job)
-                return job.outcome
-            left = None
-            if deadline is not None:
-                left = deadline if job.started is None else job.started + deadline - monotonic()
-                if left <= 0:
-                    self._slots.drop(job)
-                    return _late(index, deadline)
-            with self._slots.waiting():
-                heard = _hear(job.finished, left)
-            if heard is not None:
-                _heed(heard)
+        inbox = job.inbox
+        inbox.awaited = job
+        try:
+            while True:
+                while not inbox.queue.empty():
+                    _heed(inbox.queue.get_nowait())
+                if job.outcome is not None:
+                    _heed(job)
+                    return job.outcome
+                left = None
+                if deadline is not None:
+                    left = deadline if job.started is None else job.started + deadline - monotonic()
+                    if left <= 0:
+                        self._slots.drop(job)
+                        return _late(index, deadline)
+                with self._slots.waiting():
+                    heard = _hear(inbox, left)
+                if heard is not None:
+                    _heed(heard)
+        finally:
+            inbox.awaited = None
 
 
-def _hear(finished: SimpleQueue[Job], timeout: float | None) -> Job | None:
+def _hear(inbox: Inbox, timeout: float | None) -> Job | None:
     try:
-        return finished.get(timeout=timeout)
+        return inbox.queue.get(timeout=timeout)
     except Empty:
         return None
 
@@ -142,13 +147,13 @@ def _late(index: int, deadline: float) -> Outcome[Any]:
     return Outcome(error=error, seconds=deadline, abandoned=True)
 
 
-def _jobs(fn: Callable[[S], Any], items: Iterable[S], base: Context, scopes: Scopes[S] | None, finished: SimpleQueue[Job]) -> Iterator[Job]:
+def _jobs(fn: Callable[[S], Any], items: Iterable[S], base: Context, scopes: Scopes[S] | None, inbox: Inbox) -> Iterator[Job]:
     """One job per item, made in item order, each in its own copy of the caller's context."""
     current = current_scope()
     parent = current.child() if scopes is None and current is not None else None
     for index, item in enumerate(items):
         own = scopes(index, item) if scopes is not None else (parent.child() if parent is not None else None)
-        yield Job(partial(fn, item), base.copy(), own, finished)
+        yield Job(partial(fn, item), base.copy(), own, inbox)
 
 
 def _call(call: Callable[[], Any]) -> Any:

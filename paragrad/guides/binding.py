@@ -16,6 +16,7 @@ from paragrad.guides.guide import as_feedback
 from paragrad.protocols.data import Row
 from paragrad.protocols.gradient import Feedback
 from paragrad.registry import metrics
+from paragrad.trace.module import Module
 
 ROLES: Mapping[str, str] = {
     "call": "call",
@@ -39,13 +40,29 @@ class BoundMetric:
     Attributes:
         name: what messages and records call it.
         uses: which of "output", "target", "input", "row", "trace", "call" it asks for.
+        needs: those of them that have no default.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function = function
         self.name = name
-        self._positional, self._keywords = _bind(function, name)
+        self._positional, self._keywords, self.needs = _bind(function, name)
         self.uses = frozenset([*self._positional, *self._keywords.values()])
+
+    @property
+    def calls(self) -> int:
+        """Model calls it makes per row, as far as it tells."""
+        return int(getattr(self.function, "calls", 0))
+
+    def check(self, row: Row) -> None:
+        """Whether it can judge such a row, where that shows before a call is paid for.
+
+        Raises:
+            UsageError: it cannot.
+        """
+        check = getattr(self.function, "check", None)
+        if callable(check):
+            check(row)
 
     @property
     def digest(self) -> str:
@@ -93,8 +110,8 @@ def bind_metric(metric: Any) -> BoundMetric:
     """Bind a metric before its first call.
 
     Args:
-        metric: a function (also async), an object with ``get_feedback`` or ``__call__``, or the name of a
-            registered one ("exact_match"). Parameters are bound by name among output (response), target
+        metric: a function (also async), an object with ``get_feedback`` or ``__call__``, a program that judges, the
+            name of a registered one ("exact_match"), or a list or {name: metric} of several. Parameters are bound by name among output (response), target
             (reference), input (query), row, trace, call; others need a default.
 
     Raises:
@@ -106,6 +123,7 @@ def bind_metric(metric: Any) -> BoundMetric:
     if isinstance(metric, str):
         found = metrics.get(metric)
         return BoundMetric(_function(found() if isinstance(found, type) else found), metric)
+    metric = _made(metric)
     function = _function(metric)
     return BoundMetric(function, str(getattr(metric, "__name__", type(metric).__name__)))
 
@@ -127,6 +145,20 @@ def metric_digest(metric: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def _made(metric: Any) -> Any:
+    """What is bound in place of several metrics, of a program that judges, and of objects with ``as_metric()``."""
+    if isinstance(metric, (list, tuple, Mapping)):
+        from paragrad.guides.several import combine
+
+        return combine(metric)
+    if isinstance(metric, Module):
+        from paragrad.guides.judge import Judge
+
+        metric = Judge(metric)
+    made = None if isinstance(metric, type) else getattr(metric, "as_metric", None)
+    return made() if callable(made) else metric
+
+
 def _function(metric: Any) -> Callable[..., Any]:
     if not isinstance(metric, type) and callable(getattr(metric, "get_feedback", None)):
         return metric.get_feedback  # type: ignore[no-any-return]
@@ -137,27 +169,30 @@ def _function(metric: Any) -> Callable[..., Any]:
     return metric  # type: ignore[no-any-return]
 
 
-def _bind(function: Callable[..., Any], name: str) -> tuple[list[str], dict[str, str]]:
-    """Roles of the positional-only parameters in order, and parameter name to role of the others."""
+def _bind(function: Callable[..., Any], name: str) -> tuple[list[str], dict[str, str], frozenset[str]]:
+    """Roles of the positional-only parameters in order, parameter name to role of the others, and the roles without a default."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
         raise UsageError(f"the metric {name} does not tell its parameters; wrap it: lambda output, target: ...") from error
     positional: list[str] = []
     keywords: dict[str, str] = {}
+    needs = set()
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         role = ROLES.get(parameter.name)
         if role is None and parameter.default is parameter.empty:
             raise UsageError(f"the metric {name} asks for {parameter.name!r}; parameters are bound by name among {ALLOWED}")
+        if role is not None and parameter.default is parameter.empty:
+            needs.add(role)
         if role is not None and parameter.kind is parameter.POSITIONAL_ONLY:
             positional.append(role)
         elif role is not None:
             keywords[parameter.name] = role
     if not positional and not keywords:
         raise UsageError(f"the metric {name} takes nothing it could judge; name parameters among {ALLOWED}")
-    return positional, keywords
+    return positional, keywords, frozenset(needs)
 
 
 def _source(part: Any) -> str:

@@ -77,6 +77,51 @@ def numeric(output: Any, target: Any) -> float:
     return float(found is not None and math.isclose(found, wanted, rel_tol=1e-6, abs_tol=1e-9))
 
 
+def combine(metrics: Any, weights: Any = None) -> Any:
+    """Several metrics as one: their mean is the score, and each is kept under its name.
+
+    ``fit(..., metric=["f1", judge])`` and ``metric={"words": "f1", "tone": judge}`` mean this without weights.
+
+    Args:
+        metrics: a list, or {name: metric}; anything a metric may be.
+        weights: {name: number}; None: all count alike.
+    """
+    from paragrad.guides.several import combine as combined
+
+    return combined(metrics, weights)
+
+
+def judge(prompt_or_module: Any, read: Any = None, **options: Any) -> Any:
+    """A prompt, a Module, or a criterion in words as a metric; see :class:`paragrad.guides.Judge`.
+
+    ``pg.metrics.judge("Is every claim in the passages?")``, ``pg.metrics.judge(my_judge, read=lambda v: v.faithful / 5)``
+
+    Args:
+        prompt_or_module: who judges.
+        read: the judge's answer to a score, when its type does not say.
+        **options: scale, model, attempts.
+    """
+    from paragrad.guides.judge import Judge
+
+    return Judge(prompt_or_module, read, **options)
+
+
+def schema(model: Any) -> Any:
+    """1.0 when the output is a valid ``model``; else 0.0, with what is wrong in words.
+
+    A text is read as JSON, as a model writes it: one fence or prose around one value is forgiven.
+
+    Args:
+        model: a pydantic model, a dataclass, any type pydantic can check, or a JSON schema as a dict.
+
+    Raises:
+        UsageError: no schema.
+    """
+    from paragrad.guides.valid import Valid
+
+    return Valid(model)
+
+
 def _last_number(value: Any) -> float | None:
     if not isinstance(value, str):
         try:

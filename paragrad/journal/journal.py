@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,9 +14,13 @@ from paragrad.errors import Diverged, JournalError
 from paragrad.journal import database
 from paragrad.journal.crashpoints import crash_point
 from paragrad.journal.records import COLUMNS, Entry, Event, decode_row, encode, parse_coordinate, shorten
+from paragrad.journal.turns import Seen, Turns
 from paragrad.journal.writer import GroupCommit
 
 Description = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+
+BUSY = 8
+"""Effects under way from which on a group is worth waiting for."""
 
 _PAGE = 500
 _CHECKPOINT = "checkpoint"
@@ -43,8 +46,8 @@ class RunJournal:
     def __init__(self, path: str | Path, header: Mapping[str, str] | None = None, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self._lock = Lock()
-        self._turns: dict[str, tuple[Lock, list[int]]] = {}
-        self._seen: set[str] = set()  # coordinates that may have rows: a fresh effect needs no query
+        self._turns = Turns()
+        self._seen = Seen()  # coordinates that may have rows: a fresh effect needs no query
         database.refuse_foreign(self.path)
         if (read_only or header is None) and not self.path.exists():
             raise JournalError(f"there is no run journal at {self.path}")
@@ -90,7 +93,8 @@ class RunJournal:
             UsageError: the answer of ``perform`` is not JSON-like.
         """
         where = str(at)
-        with self._turn(where):
+        self._turns.take(where)
+        try:
             outcome = self._answered(where, kind, digest, describe) if where in self._seen else None
             if outcome is not None:
                 return outcome.payload, True
@@ -105,6 +109,8 @@ class RunJournal:
             crash_point("after-outcome")
             payload: Mapping[str, Any] = json.loads(entry.payload)
             return payload, False
+        finally:
+            self._turns.leave(where)
 
     def note(self, at: Coordinate, kind: str, payload: Any) -> None:
         """Record a decision, durably. Made again with the same payload (on resume) it changes nothing.
@@ -117,7 +123,8 @@ class RunJournal:
     def notes(self, entries: Sequence[tuple[Coordinate, str, Any]]) -> None:
         """Several notes in one transaction, all or none; each as in :meth:`note`."""
         fresh: dict[tuple[str, str], Entry] = {}
-        with self._turn("note"):
+        self._turns.take("note")
+        try:
             for at, kind, payload in entries:
                 entry = Entry(str(at), kind, "note", None, encode(payload, f"the note {kind!r} at {at}"))
                 known = fresh.get((entry.coordinate, kind)) or self._noted(entry)
@@ -128,6 +135,8 @@ class RunJournal:
                     raise Diverged(f"{self.path}: another {kind!r} is recorded at {at}\n  recorded: {was}\n  now:      {now}")
             if fresh:
                 self._append(*fresh.values())
+        finally:
+            self._turns.leave("note")
 
     def checkpoint(self, state: Any, at: Coordinate) -> None:
         """Record the JSON-like state from which a resumed run goes on; durable before it returns.
@@ -178,12 +187,13 @@ class RunJournal:
             database.create(self._reader, Entry("", "header", "note", None, encode(dict(header), "the header")))
         if header is not None:
             _compare(dict(self.header), dict(header), self.path)
-        self._seen.update(row[0] for row in self._reader.execute("SELECT DISTINCT coordinate FROM event"))
+        for (coordinate,) in self._reader.execute("SELECT DISTINCT coordinate FROM event") if self._writer is not None else ():
+            self._seen.add(coordinate)
 
     def _append(self, *entries: Entry, wait: bool = True) -> None:
         if self._writer is None:
             raise JournalError(f"{self.path} was opened read-only")
-        self._writer.append(list(entries), wait=wait)
+        self._writer.append(list(entries), wait=wait, gather=len(self._turns) >= BUSY)
 
     def _rows(self, where: str, parameters: Sequence[Any]) -> list[Event]:
         with self._lock, database.translated(self.path, "reading the run journal"):
@@ -218,21 +228,6 @@ class RunJournal:
             except JournalError as trouble:
                 error.add_note(f"and the failure could not be noted: {trouble}")
             raise
-
-    @contextmanager
-    def _turn(self, key: str) -> Iterator[None]:
-        """One thread at a time per key; nothing is kept afterwards."""
-        with self._lock:
-            turn, waiting = self._turns.setdefault(key, (Lock(), [0]))
-            waiting[0] += 1
-        try:
-            with turn:
-                yield
-        finally:
-            with self._lock:
-                waiting[0] -= 1
-                if not waiting[0]:
-                    del self._turns[key]
 
 
 def _described(describe: Description) -> Mapping[str, Any]:

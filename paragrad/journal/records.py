@@ -58,7 +58,7 @@ def encode(payload: Any, what: str) -> str:
         UsageError: it is not JSON-like; nothing was written.
     """
     try:
-        text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        text = _ENCODER.encode(payload)
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate: only the escaped form can be stored
         text = json.dumps(payload, separators=(",", ":"), default=_plain)
@@ -110,3 +110,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a value of type {type(value).__name__} is not JSON-like")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)

@@ -22,6 +22,7 @@ from paragrad.llm.schema import Structured, structured
 from paragrad.llm.stack import Stacked, stack
 from paragrad.llm.stream import Stream
 from paragrad.llm.types import Request, Response, ToolCall, Usage
+from paragrad.llm.wrap import wrap
 from paragrad.protocols.model import LanguageModel
 
 __all__ = [
@@ -51,4 +52,5 @@ __all__ = [
     "stack",
     "structured",
     "use",
+    "wrap",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import Condition
+from threading import Condition, Lock
 from typing import Any
 
 from paragrad.errors import BudgetExceeded
@@ -25,6 +25,14 @@ class Tally:
     cached_calls: int = 0
     cached_tokens: int = 0
 
+    def add(self, calls: int = 0, tokens: int = 0, pico_usd: int = 0, cached_calls: int = 0, cached_tokens: int = 0) -> None:
+        """Count some more."""
+        self.calls += calls
+        self.tokens += tokens
+        self.pico_usd += pico_usd
+        self.cached_calls += cached_calls
+        self.cached_tokens += cached_tokens
+
     @property
     def usd(self) -> float:
         return self.pico_usd / PICO
@@ -42,7 +50,9 @@ class Reservation:
 @dataclass(slots=True)
 class _State:
     phases: dict[str, Tally] = field(default_factory=dict)
+    total: Tally = field(default_factory=Tally)
     open: set[Reservation] = field(default_factory=set)
+    held: Tally = field(default_factory=Tally)  # the worst cases of what is open
     seconds_before: float = 0.0
 
 
@@ -64,10 +74,13 @@ class BudgetLedger:
         self.budget = Budget.of(budget)
         self._clock = clock
         self._started = clock()
-        self._changed = Condition()
+        self._lock = Lock()
+        self._changed = Condition(self._lock)
+        self._waiting = 0
         self._state = _State()
         if state is not None:
-            self._state.phases = {phase: Tally(**numbers) for phase, numbers in state["phases"].items()}
+            for phase, numbers in state["phases"].items():
+                self._count(phase, **numbers)
             self._state.seconds_before = float(state["seconds"])
 
     # -- the protocol ------------------------------------------------------------------------------
@@ -75,44 +88,44 @@ class BudgetLedger:
         """Admit one call with its worst case, waiting for calls in flight if only they are in the way."""
         self._check_known(tokens, usd)
         wanted = Reservation(phase, tokens or 0, _pico(usd))
-        with self._changed:
+        with self._lock:
             while True:
                 self._check_possible(wanted)
                 if self._fits(wanted):
                     break
                 if holding_reservation():
                     raise BudgetExceeded(self._message("a call made inside another call cannot wait for it"))
-                self._changed.wait(timeout=min(1.0, max(0.01, self.seconds_left())))
+                self._waiting += 1
+                try:
+                    self._changed.wait(timeout=min(1.0, max(0.01, self.seconds_left())))
+                finally:
+                    self._waiting -= 1
             self._state.open.add(wanted)
-            self._tally(phase).calls += 1
+            self._state.held.add(0, wanted.tokens, wanted.pico_usd)
+            self._count(phase, 1)
         return wanted
 
     def settle(self, reservation: Reservation, *, tokens: int, usd: float | None) -> None:
         """Replace the worst case by what was really taken."""
-        with self._changed:
+        with self._lock:
             if reservation not in self._state.open:
                 raise ValueError("this reservation is settled already")
             self._state.open.remove(reservation)
-            tally = self._tally(reservation.phase)
-            tally.tokens += tokens
-            tally.pico_usd += _pico(usd)
-            self._changed.notify_all()
+            self._state.held.add(0, -reservation.tokens, -reservation.pico_usd)
+            self._count(reservation.phase, 0, tokens, _pico(usd))
+            if self._waiting:
+                self._changed.notify_all()
 
     def replay(self, *, phase: str, calls: int, tokens: int, usd: float | None) -> None:
         """Count a call that a resumed run answers from its journal."""
-        with self._changed:
-            tally = self._tally(phase)
-            tally.calls += calls
-            tally.tokens += tokens
-            tally.pico_usd += _pico(usd)
+        with self._lock:
+            self._count(phase, calls, tokens, _pico(usd))
 
     # -- beyond it ---------------------------------------------------------------------------------
     def cached(self, *, phase: str, tokens: int) -> None:
         """Note a call that the cache answered: it costs nothing."""
-        with self._changed:
-            tally = self._tally(phase)
-            tally.cached_calls += 1
-            tally.cached_tokens += tokens
+        with self._lock:
+            self._count(phase, cached_calls=1, cached_tokens=tokens)
 
     def seconds_left(self) -> float:
         """Seconds until no further call may start; infinite without such a limit."""
@@ -126,26 +139,26 @@ class BudgetLedger:
     @property
     def spent(self) -> dict[str, Tally]:
         """A copy of what every phase took, by name."""
-        with self._changed:
+        with self._lock:
             return {phase: Tally(**_numbers(tally)) for phase, tally in sorted(self._state.phases.items())}
 
     @property
     def total(self) -> Tally:
         """What all phases took together."""
-        with self._changed:
-            return self._total()
+        with self._lock:
+            return Tally(**_numbers(self._state.total))
 
     def state(self) -> dict[str, Any]:
         """JSON-like, for a checkpoint. Calls in flight count, with nothing settled for them yet."""
         return {"phases": {phase: _numbers(tally) for phase, tally in self.spent.items()}, "seconds": self.seconds}
 
     # -- inside, with the lock held ----------------------------------------------------------------
-    def _tally(self, phase: str) -> Tally:
-        return self._state.phases.setdefault(phase, Tally())
-
-    def _total(self) -> Tally:
-        rows = [_numbers(tally) for tally in self._state.phases.values()]
-        return Tally(**{name: sum(row[name] for row in rows) for name in _numbers(Tally())})
+    def _count(self, phase: str, *numbers: int, **more: int) -> None:
+        tally = self._state.phases.get(phase)
+        if tally is None:
+            tally = self._state.phases[phase] = Tally()
+        tally.add(*numbers, **more)
+        self._state.total.add(*numbers, **more)
 
     def _check_known(self, tokens: int | None, usd: float | None) -> None:
         if self.budget.tokens is not None and tokens is None:
@@ -161,7 +174,7 @@ class BudgetLedger:
 
     def _check_possible(self, wanted: Reservation) -> None:
         """Refuse what cannot fit even once everything in flight has cost nothing."""
-        budget, spent = self.budget, self._total()
+        budget, spent = self.budget, self._state.total
         if self.seconds_left() <= 0:
             raise BudgetExceeded(self._message("its time is over"))
         if budget.calls is not None and spent.calls + 1 > budget.calls:
@@ -172,9 +185,9 @@ class BudgetLedger:
             raise BudgetExceeded(self._message(f"${spent.usd:.4f} is spent, the next may cost ${wanted.pico_usd / PICO:.4f}"))
 
     def _fits(self, wanted: Reservation) -> bool:
-        budget, spent, held = self.budget, self._total(), self._state.open
-        tokens = spent.tokens + sum(one.tokens for one in held) + wanted.tokens
-        money = spent.pico_usd + sum(one.pico_usd for one in held) + wanted.pico_usd
+        budget, spent, held = self.budget, self._state.total, self._state.held
+        tokens = spent.tokens + held.tokens + wanted.tokens
+        money = spent.pico_usd + held.pico_usd + wanted.pico_usd
         return (budget.tokens is None or tokens <= budget.tokens) and (budget.usd is None or money <= _pico(budget.usd))
 
     def _message(self, why: str) -> str:
@@ -192,4 +205,4 @@ def _numbers(tally: Tally) -> dict[str, int]:
 
 
 def _pico(usd: float | None) -> int:
-    return 0 if usd is None else round(usd * PICO)
+    return round(usd * PICO) if usd else 0

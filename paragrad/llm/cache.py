@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, Literal, get_args
 
 from paragrad.errors import DeadlineExceeded, ModelError, NotConnected, UsageError
@@ -31,6 +31,11 @@ def caching(mode: Mode | bool) -> Iterator[None]:
         _MODE.reset(token)
 
 
+def mode_in_use() -> Mode | None:
+    """The mode of the innermost :func:`caching` block, None outside."""
+    return _MODE.get()
+
+
 def check_mode(mode: str | bool) -> Mode:
     """A mode's name; True is "read-write", False is "off"."""
     name = {True: "read-write", False: "off"}.get(mode, mode) if isinstance(mode, bool) else mode
@@ -46,7 +51,8 @@ class _Flight:
     __slots__ = ("done", "error", "response")
 
     def __init__(self) -> None:
-        self.done = Event()
+        self.done = Lock()
+        self.done.acquire()
         self.response: Response | None = None
         self.error: ModelError | None = None
 
@@ -76,13 +82,14 @@ class Cached:
         if mode == "off":
             return self.inner.handle(call)
         key = call.digest(call.sample)
-        if mode != "refresh" and (found := self._read(key, call)) is not None:
-            return found
-        if mode == "replay-only":
+        if mode != "replay-only":
+            return self._single_flight(key, call, fresh=mode == "refresh")
+        found = self._read(key, call)
+        if found is None:
             raise NotConnected(
                 f"the cache is replay-only and holds no answer to this request (key {key[:12]}…); use mode read-write once to record it"
             )
-        return self._single_flight(key, call, fresh=mode == "refresh")
+        return found
 
     def close(self) -> None:
         with self._lock:
@@ -98,10 +105,8 @@ class Cached:
     def _read(self, key: str, call: Call) -> Response | None:
         payload = self._open().get(key)
         response = None if payload is None else _response(payload)
-        ledger = call.scope.ledger if call.scope is not None else None
-        note: Any = getattr(ledger, "cached", None)
-        if response is not None and note is not None:
-            note(phase=call.phase, tokens=response.usage.tokens)
+        if response is not None:
+            _note(call, response)
         return response
 
     def _single_flight(self, key: str, call: Call, *, fresh: bool) -> Response:
@@ -116,19 +121,21 @@ class Cached:
                 return self._lead(key, call, flight, fresh=fresh)
             self._wait(flight, call)
             if flight.response is not None:
+                _note(call, flight.response)
                 return flight.response
             if flight.error is not None:
                 raise flight.error
 
     def _wait(self, flight: _Flight, call: Call) -> None:
-        while not flight.done.wait(timeout=max(0.0, min(1.0, call.time_left()))):
+        while not flight.done.acquire(timeout=max(0.0, min(1.0, call.time_left()))):
             call.check_open()
             if call.time_left() <= 0:
                 raise DeadlineExceeded(f"the same question was already being asked, and had no answer within {call.deadline.seconds:g} s")
+        flight.done.release()
 
     def _lead(self, key: str, call: Call, flight: _Flight, *, fresh: bool) -> Response:
         try:
-            found = None if fresh else self._take_lease(key, call)
+            found = None if fresh else self._found(key, call)
             flight.response = found if found is not None else self._ask(key, call)
             return flight.response
         except DeadlineExceeded:
@@ -139,31 +146,42 @@ class Cached:
         finally:
             with self._lock:
                 del self._flights[key]
-            flight.done.set()
+                last = not self._flights
+            flight.done.release()
+            if last:
+                self._open().flush()
 
-    def _take_lease(self, key: str, call: Call) -> Response | None:
-        """Wait while another process asks the same; its answer, or None when it is our turn."""
+    def _found(self, key: str, call: Call) -> Response | None:
+        """The stored answer, also one that another process is just waiting for; None when it is our turn to ask."""
+        table = self._open()
         pause = 0.01
-        while not self._open().lease(key, max(1.0, call.deadline.remaining())):
+        while not table.lease(key):
             if call.time_left() <= pause:
                 raise DeadlineExceeded(f"another process is asking the same question and had no answer within {call.deadline.seconds:g} s")
             time.sleep(pause)
             pause = min(0.2, pause * 1.5)
-            if (found := self._read(key, call)) is not None:
-                return found
-        found = self._read(key, call)  # it may have been stored between our first look and the lease
+        found = self._read(key, call)
         if found is not None:
-            self._open().release(key)
+            table.release(key)
         return found
 
     def _ask(self, key: str, call: Call) -> Response:
         table = self._open()
         try:
             response = self.inner.handle(call)
-            table.put(key, response.to_json())
-            return response
-        finally:
+        except BaseException:
             table.release(key)
+            raise
+        table.put(key, response.to_json(), behind=call.scope is not None and call.scope.journal is not None)
+        return response
+
+
+def _note(call: Call, response: Response) -> None:
+    """Tell the ledger of a call that cost nothing."""
+    ledger = call.scope.ledger if call.scope is not None else None
+    note: Any = getattr(ledger, "cached", None)
+    if note is not None:
+        note(phase=call.phase, tokens=response.usage.tokens)
 
 
 def _response(payload: Any) -> Response | None:

@@ -7,9 +7,10 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any
 
-from paragrad.errors import BadResponse, ModelError, ServerFailed
+from paragrad.errors import BadRequest, BadResponse, ModelError, ServerFailed
 from paragrad.llm.layer import seconds_allowed
 from paragrad.llm.openai_errors import from_status, timed_out
+from paragrad.llm.parts import text_of
 from paragrad.llm.secrets import redact, shorten
 from paragrad.llm.types import Request, Response
 
@@ -46,7 +47,10 @@ class CallableModel:
         return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Response | ModelError:
-        asked = [dict(message) for message in request.messages] if self.messages else as_text(request)
+        try:
+            asked: Any = [dict(message) for message in request.messages] if self.messages else as_text(request)
+        except BadRequest as error:
+            return error
         seconds = seconds_allowed(self.deadline)
         texts: list[str] = []
         for _ in range(request.n):
@@ -99,7 +103,12 @@ class _Bug:
 
 
 def as_text(request: Request) -> str:
-    """The messages as one text: a single one as it is, several under their roles."""
-    if len(request.messages) == 1:
-        return str(request.messages[0].get("content") or "")
-    return "\n\n".join(f"{message.get('role', 'user')}: {message.get('content') or ''}" for message in request.messages)
+    """The messages as one text: a single one as it is, several under their roles.
+
+    Raises:
+        BadRequest: a message holds more than text.
+    """
+    texts = [text_of(message.get("content"), "a model that is a function of one text") for message in request.messages]
+    if len(texts) == 1:
+        return texts[0]
+    return "\n\n".join(f"{message.get('role', 'user')}: {text}" for message, text in zip(request.messages, texts, strict=True))

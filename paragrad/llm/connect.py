@@ -46,7 +46,8 @@ def connect(
         name: ``"openai:gpt-5-mini"``, ``"anthropic:…"``, ``"google:…"``, ``"azure:…"``, ``"bedrock:…"``,
             ``"ollama:…"``, ``"embedded"``, ``"fake"``, ``"replay:RUN"``, ``"auto"``, ``"http://HOST/v1#model"``;
             with ``base_url`` any name a server knows.
-        base_url: where ``/chat/completions`` begins, for any compatible server.
+        base_url: where ``/chat/completions`` begins, for any compatible server; for ``anthropic:`` where
+            ``/messages`` begins, for ``google:`` where ``/models`` begins.
         api_key: the key; better in the environment.
         api_key_env: the environment variable that holds it.
         headers: more headers for every request.
@@ -122,15 +123,10 @@ def _provider(
         raise UsageError(f"{prefix + ':'!r} names no model; write e.g. '{prefix}:{provider.default or 'NAME'}'")
     if key is None and base_url is None:
         key = key_of(prefix)
-    wire = OpenAICompatible(
-        model,
-        base_url if base_url is not None else address(prefix),
-        api_key=key,
-        provider=prefix,
-        headers=headers,
-        deadline=deadline,
-        limit_name=provider.limit_name,
-    )
+    common: dict[str, Any] = {"api_key": key, "headers": headers, "deadline": deadline}
+    if provider.wire == "openai":
+        common |= {"provider": prefix, "limit_name": provider.limit_name}
+    wire: LanguageModel = models.get(provider.wire)(model, base_url if base_url is not None else address(prefix), **common)
     return wire, None if base_url is not None else provider.price or list_price(f"{prefix}:{model}")
 
 

@@ -39,8 +39,8 @@ class FanOut:
         plans: list[Plan] = []
         for request in requests:
             at = scope.coordinate() if scope is not None else None
-            refusal = _refusal(request)
-            plans.append(refusal or [self._call(request, scope, at, k, listener) for k in range(request.n)])
+            calls = [self._call(request, scope, at, k, listener) for k in range(request.n)]
+            plans.append(_refusal(request, calls) or calls)
         return plans
 
     def run(self, plans: list[Plan]) -> list[Answer]:
@@ -94,14 +94,14 @@ def _stop_after_first_failure(futures: list[Future[Answer]]) -> None:
                 future.cancel()
 
 
-def _refusal(request: Request) -> BadRequest | None:
+def _refusal(request: Request, calls: list[Call]) -> BadRequest | None:
     """Why this request can never be sent, or None."""
     if request.n < 1:
         return BadRequest(f"a request asks for n={request.n} choices; write n=1 or more")
     if not request.messages:
         return BadRequest("a request has no messages; write Request([{'role': 'user', 'content': '...'}])")
     try:
-        request.digest()
+        calls[0].digest()
     except UnicodeEncodeError as error:
         return BadRequest(f"a request's text holds a lone surrogate at position {error.start}; remove it: it is no character")
     except (TypeError, ValueError, RecursionError) as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from paragrad.context import Scope
 from paragrad.errors import BadRequest
+from paragrad.llm.inline import without_data
 from paragrad.llm.layer import Call, Layer, Spent
 from paragrad.llm.types import Response
 
@@ -70,4 +71,5 @@ def read_outcome(payload: Mapping[str, Any]) -> Response:
 def _described(call: Call) -> Mapping[str, Any]:
     """The last message of a request, for the message of a run that diverges."""
     messages = call.request.messages
-    return {"model": call.identity, "messages": len(messages), "last": str(messages[-1].get("content", ""))[-400:] if messages else ""}
+    last = str(without_data(messages[-1:])[0].get("content", "")) if messages else ""
+    return {"model": call.identity, "messages": len(messages), "last": last[-400:]}

@@ -7,16 +7,16 @@ usable answer. Only the outermost layer (:mod:`paragrad.llm.fanout`) knows lists
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from paragrad.context import Coordinate, Scope
 from paragrad.errors import DeadlineExceeded, LostContext, ModelError
+from paragrad.llm.inline import without_data
 from paragrad.llm.secrets import without_secrets
-from paragrad.llm.types import Request, Response
+from paragrad.llm.types import Request, Response, digest_of
 from paragrad.protocols.model import LanguageModel
 
 Listener = Callable[[str], None]
@@ -77,15 +77,28 @@ class Call:
     spent: Spent = field(default_factory=Spent)
     sent: bool = False
     spoken: bool = False
+    _public: Request | None = None
+    _canonical: str | None = None
+    _digest: str | None = None
 
     def digest(self, *more: str) -> str:
         """The name of this request to this model, free of headers and keys."""
-        return self.public_request().digest(self.identity, *more)
+        if self._canonical is None:
+            self._canonical = self.public_request().canonical()
+        if more:
+            return digest_of(self._canonical, self.identity, *more)
+        if self._digest is None:
+            self._digest = digest_of(self._canonical, self.identity)
+        return self._digest
 
     def public_request(self) -> Request:
-        """The request as records may keep it."""
-        request = self.request
-        return replace(request, extra=without_secrets(request.extra)) if request.extra else request
+        """The request as records may keep it: without headers and keys, with inline data named by its digest."""
+        if self._public is None:
+            request = self.request
+            messages = without_data(request.messages)
+            changed = request.extra or messages is not request.messages
+            self._public = replace(request, messages=messages, extra=without_secrets(request.extra)) if changed else request
+        return self._public
 
     @property
     def phase(self) -> str:
@@ -139,16 +152,6 @@ def seconds_allowed(default: float) -> float:
     return default if call is None else max(0.0, call.time_left())
 
 
-@contextmanager
-def during(call: Call) -> Iterator[None]:
-    """Make ``call`` the current one."""
-    token = _CALL.set(call)
-    try:
-        yield
-    finally:
-        _CALL.reset(token)
-
-
 class Wire:
     """The innermost layer: hands one request to a backend."""
 
@@ -159,8 +162,11 @@ class Wire:
         if call.time_left() <= 0:
             raise DeadlineExceeded(f"the deadline of {call.deadline.seconds:g} s passed before the request could be sent")
         call.sent = True
-        with during(call):
+        token = _CALL.set(call)
+        try:
             (answer,) = self.model.complete([call.request])
+        finally:
+            _CALL.reset(token)
         if isinstance(answer, ModelError):
             raise answer
         response: Response = answer

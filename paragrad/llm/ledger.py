@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from paragrad.errors import BudgetExceeded, DeadlineExceeded, ModelError, NotConnected
+from paragrad.llm.inline import inline_data, without_data
 from paragrad.llm.layer import Call, Layer
 from paragrad.llm.prices import Price
 from paragrad.llm.types import Request, Response, Usage
@@ -44,9 +45,15 @@ class Ledgered:
             if self.needs_budget:
                 raise BudgetExceeded(self.needs_budget)
             return self._attempt(call, None, None)
-        tokens = worst_tokens(call.request)
-        worst = None if self.price is None else self.price.worst(worst_input(call.request), call.request.max_tokens)
-        return self._reserved(call, ledger, tokens, worst)
+        return self._reserved(call, ledger, *self._worst(call.request))
+
+    def _worst(self, request: Request) -> tuple[int | None, float | None]:
+        """Tokens and dollars one attempt takes at most; the prompt is measured only where the answer depends on it."""
+        price, longest = self.price, request.max_tokens
+        counts = longest is not None or (price is not None and not price.free)
+        prompt = worst_input(request) if counts else None
+        tokens = None if prompt is None or longest is None else prompt + longest
+        return tokens, None if price is None else price.worst(prompt, longest)
 
     def _reserved(self, call: Call, ledger: Ledger, tokens: int | None, worst: float | None) -> Response:
         reservation = ledger.reserve(phase=call.phase, tokens=tokens, usd=worst)
@@ -86,7 +93,7 @@ class Ledgered:
 
 def worst_input(request: Request) -> int | None:
     """An upper bound of the prompt's tokens: its bytes (a byte-level tokenizer never makes more), None when unknown."""
-    images = 0
+    inline = 0
     for message in request.messages:
         content = message.get("content")
         for part in content if isinstance(content, (list, tuple)) else ():
@@ -95,16 +102,10 @@ def worst_input(request: Request) -> int | None:
                 continue
             if not _is_inline(part):
                 return None
-            images += 1
-    parts: list[Any] = [list(request.messages), list(request.tools), request.schema]
+            inline += IMAGE_TOKENS if kind == "image_url" else len(inline_data(part) or "")
+    parts: list[Any] = [list(without_data(request.messages)), list(request.tools), request.schema]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), default=str)
-    return len(text.encode()) + MESSAGE_TOKENS * len(request.messages) + IMAGE_TOKENS * images
-
-
-def worst_tokens(request: Request) -> int | None:
-    """An upper bound of input plus output tokens, None without ``max_tokens``."""
-    prompt = worst_input(request)
-    return None if prompt is None or request.max_tokens is None else prompt + request.max_tokens
+    return len(text.encode()) + MESSAGE_TOKENS * len(request.messages) + inline
 
 
 def _is_inline(part: Mapping[str, Any]) -> bool:

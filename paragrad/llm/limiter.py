@@ -25,29 +25,39 @@ class Window:
         self.ceiling = ceiling or WIDEST_WINDOW
         self.size = float(min(FIRST_WINDOW, self.ceiling))
         self.in_flight = 0
-        self._changed = Condition()
+        self._lock = Lock()
+        self._changed = Condition(self._lock)
+        self._waiting = 0
         self._shrunk = float("-inf")
 
     def enter(self, call: Call) -> float:
         """Wait for a place; returns the moment it was taken."""
-        with self._changed:
-            while self.in_flight >= max(1, int(self.size)):
-                _check_budget(call)
-                self._changed.wait(timeout=max(0.001, min(1.0, call.budget_left())))
-                call.check_open()
+        with self._lock:
+            try:
+                self._waiting += 1
+                while self.in_flight >= max(1, int(self.size)):
+                    _check_budget(call)
+                    self._changed.wait(timeout=max(0.001, min(1.0, call.budget_left())))
+                    call.check_open()
+            except BaseException:
+                self._changed.notify()  # the place that this call was woken for is another's
+                raise
+            finally:
+                self._waiting -= 1
             self.in_flight += 1
         return time.monotonic()
 
     def leave(self, entered: float, outcome: str) -> None:
         """Give the place back; ``outcome`` is "ok", "limited" or "failed"."""
-        with self._changed:
+        with self._lock:
             self.in_flight -= 1
             if outcome == "ok":
                 self.size = min(float(self.ceiling), self.size + 1.0 / self.size)
             elif outcome == "limited" and entered > self._shrunk:  # one halving per round, not one per call
                 self.size = max(1.0, self.size / 2)
                 self._shrunk = time.monotonic()
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify(max(1, int(self.size) - self.in_flight))
 
 
 class Pace:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from paragrad.errors import BadRequest, BadResponse, ModelError, UsageError
+from paragrad.errors import BadRequest, BadResponse, ModelError
+from paragrad.llm.address import checked_address
 from paragrad.llm.layer import Call, current_call, seconds_allowed
 from paragrad.llm.loop import LoopThread
 from paragrad.llm.openai_body import parse_json, read_completion
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 LARGEST_BODY = 32 * 1024 * 1024
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 _UNKNOWN = re.compile(r"(?i)unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|instead")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class OpenAICompatible:
@@ -58,15 +57,9 @@ class OpenAICompatible:
         deadline: float = 60.0,
         limit_name: str = "max_tokens",
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"base_url {base_url[:80]!r} is no web address; write e.g. 'http://127.0.0.1:8000/v1'")
-        if parts.username or parts.password:
-            raise UsageError(f"base_url for {parts.hostname} holds a user or password; give api_key= or headers= instead")
         self.model = model
         self.base_url = base_url
-        self._local = parts.hostname in _LOOPBACK
-        self.host = parts.hostname + (f":{parts.port}" if parts.port else "")
+        self.host, self._local = checked_address(base_url)
         self.deadline = deadline
         self.name = f"{provider}:{model}"
         self.identity = f"{provider}:{model}@{self.host}"

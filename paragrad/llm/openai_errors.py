@@ -22,7 +22,7 @@ _OUT_OF_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "
 _LONGEST_RETRY_AFTER = 86_400.0
 
 
-def from_status(status: int, body: Any, headers: Mapping[str, str], where: str) -> ModelError:
+def from_status(status: int, body: Any, headers: Mapping[str, str], where: str, *, begins: str = "/chat/completions") -> ModelError:
     """The error of an HTTP answer that is no success.
 
     Args:
@@ -30,6 +30,7 @@ def from_status(status: int, body: Any, headers: Mapping[str, str], where: str) 
         body: the body, parsed if it was JSON, else its text.
         headers: response headers; only ``retry-after``, ``retry-after-ms`` and ``location`` are read.
         where: model and host, for the message.
+        begins: the path that follows a right base URL, for the message of a 404.
     """
     detail = _detail(body)
     said = f"{where} answered {status}" + (f": {detail}" if detail else "")
@@ -47,7 +48,7 @@ def from_status(status: int, body: Any, headers: Mapping[str, str], where: str) 
         target = shorten(headers.get("location", "elsewhere"), 120)
         return NotConnected(f"{where} redirects to {target}; redirects are not followed, write that address as base_url", status=status)
     if status == 404:
-        return NotConnected(f"{said}; check the model's name and that base_url ends where /chat/completions begins", status=status)
+        return NotConnected(f"{said}; check the model's name and that base_url ends where {begins} begins", status=status)
     return BadRequest(said, status=status)
 
 
@@ -105,7 +106,7 @@ def broken(error: BaseException, where: str, *, known: bool) -> ModelError:
     """The error of a connection that failed. A server that never answered is one we are not connected to."""
     import httpx2
 
-    reason = error.__cause__ or error
+    reason = error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
     text = shorten(str(reason)) or type(reason).__name__
     if isinstance(reason, (httpx2.ConnectError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.ProxyError)) and not known:
         return NotConnected(f"cannot connect to {where}: {text}; is the server running, and is base_url right?")

@@ -12,7 +12,7 @@ from paragrad.llm.prices import FREE, Price
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider of the chat completions protocol.
+    """One provider.
 
     Attributes:
         base_url: the address; ``{NAME}`` stands for an environment variable that must then be set.
@@ -20,6 +20,7 @@ class Provider:
         default: the model that ``auto`` takes; empty: never taken by ``auto``.
         limit_name: what it calls the limit of output tokens.
         price: a price that holds for all its models.
+        wire: the protocol it speaks, a name in the registry of models.
     """
 
     base_url: str
@@ -27,15 +28,16 @@ class Provider:
     default: str = ""
     limit_name: str = "max_tokens"
     price: Price | None = None
+    wire: str = "openai"
 
 
 PROVIDERS = {
-    "anthropic": Provider("https://api.anthropic.com/v1/", ("ANTHROPIC_API_KEY",), "claude-haiku-4-5"),
+    "anthropic": Provider("https://api.anthropic.com/v1/", ("ANTHROPIC_API_KEY",), "claude-haiku-4-5", wire="anthropic"),
     "azure": Provider("{AZURE_OPENAI_ENDPOINT}/openai/v1/", ("AZURE_OPENAI_API_KEY",), limit_name="max_completion_tokens"),
     "bedrock": Provider("https://bedrock-runtime.{AWS_REGION}.amazonaws.com/openai/v1", ("AWS_BEARER_TOKEN_BEDROCK",)),
     "deepseek": Provider("https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",)),
     "google": Provider(
-        "https://generativelanguage.googleapis.com/v1beta/openai/", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "gemini-2.5-flash"
+        "https://generativelanguage.googleapis.com/v1beta/", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "gemini-2.5-flash", wire="google"
     ),
     "groq": Provider("https://api.groq.com/openai/v1", ("GROQ_API_KEY",)),
     "mistral": Provider("https://api.mistral.ai/v1", ("MISTRAL_API_KEY",)),

@@ -58,7 +58,7 @@ def structured(model: LanguageModel, request: Request, parse: Callable[[str], T]
             value = parse(answer.text)
         except (ValueError, TypeError, RecursionError) as error:
             errors.append(_explain(error, answer))
-            asked = _again(request, answer, errors[-1])
+            asked = again(request, answer, errors[-1])
             continue
         return Structured(value, replace(answer, parsed=value), tuple(errors), _sum(usages))
     raise BadResponse(f"no usable answer in {attempts} attempts; the last one was refused: {shorten(errors[-1], 300)}")
@@ -69,7 +69,7 @@ def _explain(error: Exception, answer: Response) -> str:
     return f"the answer was cut off at its token limit ({reason})" if answer.finish == "length" else reason
 
 
-def _again(request: Request, answer: Response, error: str) -> Request:
+def again(request: Request, answer: Response, error: str) -> Request:
     """The first request, with the refused reply and what was wrong with it."""
     told = [{"role": "assistant", "content": answer.text}, {"role": "user", "content": _template().replace("{error}", error[:2000])}]
     return replace(request, messages=[*request.messages, *told])

@@ -9,10 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from operator import attrgetter
 from typing import Any
 
 Message = Mapping[str, Any]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: mappings and dataclasses as dicts, anything else as text."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +63,26 @@ class Request:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-like dict with every field, defaults included."""
-        return asdict(self)
+        """A JSON-like dict with every field, defaults included; what the fields hold is shared, not copied."""
+        return dict(zip(_REQUEST, _REQUEST_VALUES(self), strict=True))
+
+    def canonical(self) -> str:
+        """The one JSON text of this request: sorted names, no blanks."""
+        return _CANONICAL(self.to_json())
 
     def digest(self, *more: Any) -> str:
         """sha256 of the canonical JSON of this request and ``more`` (a model's identity, a sample index)."""
-        text = json.dumps([self.to_json(), *more], sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.canonical(), *more)
+
+
+_REQUEST = tuple(f.name for f in fields(Request))
+_REQUEST_VALUES = attrgetter(*_REQUEST)
+
+
+def digest_of(canonical: str, *more: Any) -> str:
+    """sha256 of a request's canonical text and ``more``."""
+    text = f"[{','.join([canonical, *map(_CANONICAL, more)])}]"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +119,12 @@ class Response:
     simulated: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """A JSON-like dict with every field; what the fields hold is shared, not copied."""
+        data = dict(zip(_RESPONSE, _RESPONSE_VALUES(self), strict=True))
+        usage = self.usage
+        data["usage"] = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "usd": usage.usd}
+        data["tool_calls"] = [asdict(call) for call in self.tool_calls] if self.tool_calls else []
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Response:
@@ -103,3 +132,7 @@ class Response:
         usage = Usage(**(data.get("usage") or {}))
         calls = tuple(ToolCall(**call) for call in data.get("tool_calls") or ())
         return cls(**{**data, "usage": usage, "tool_calls": calls, "texts": tuple(data.get("texts") or ())})
+
+
+_RESPONSE = tuple(f.name for f in fields(Response))
+_RESPONSE_VALUES = attrgetter(*_RESPONSE)

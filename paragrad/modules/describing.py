@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from paragrad.errors import DataError
 from paragrad.modules.generator import REQUEST_FIELDS, Generator
+from paragrad.modules.inputs import kind_named
 from paragrad.trace.module import Module
 from paragrad.trace.parameter import Parameter
 
@@ -18,9 +19,12 @@ def described(program: Module) -> dict[str, Any]:
     """JSON from which :func:`rebuilt` makes the program; other programs need their own class to load."""
     if not isinstance(program, Generator):
         return {"class": type(program).__qualname__}
+    if program.tools or hasattr(program, "max_steps"):  # tools are code, which no file holds
+        return {"class": f"{type(program).__qualname__} with tools"}
     return {
         "class": "Generator",
         "inputs": list(program.inputs or ()),
+        "kinds": {name: kind.name for name, kind in program.kinds.items()},
         "output": _output(program),
         "template": program.template,
         "request": program.request,
@@ -51,13 +55,13 @@ def rebuilt(found: Any, values: Mapping[str, tuple[Any, Any]], where: str) -> Ge
     if not isinstance(found, Mapping) or found.get("class") != "Generator":
         name = found.get("class") if isinstance(found, Mapping) else found
         raise DataError(f"{where} holds a {str(name)[:80]!r}; make that program and call program.load({where!r})")
-    inputs, template, fixed = found.get("inputs"), found.get("template"), found.get("fixed")
+    inputs, template, fixed, kinds = (found.get(name) for name in ("inputs", "template", "fixed", "kinds"))
     right = isinstance(inputs, list) and all(isinstance(name, str) for name in inputs) and isinstance(template, (str, type(None)))
     if not right or ("instruction" not in values and not isinstance(fixed, str)):
         raise DataError(f"the manifest in {where} describes no program; it was changed by someone")
     parameters: dict[str, Any] = {name: Parameter(value, space=space) for name, (value, space) in values.items()}
     try:
-        return Generator(
+        made: Generator[Any] = Generator(
             parameters.get("instruction", fixed),
             output=_type(found.get("output"), where),
             inputs=inputs or None,
@@ -66,7 +70,9 @@ def rebuilt(found: Any, values: Mapping[str, tuple[Any, Any]], where: str) -> Ge
             trainable="instruction" in parameters,
             **_request(found.get("request"), where),
         )
-    except (TypeError, ValueError) as error:
+        made.kinds = {name: kind for name in made.inputs or () if (kind := kind_named((kinds or {}).get(name))) is not None}
+        return made
+    except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"the manifest in {where} describes no program: {error}") from error
 
 

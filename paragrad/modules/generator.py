@@ -13,10 +13,15 @@ from typing import Any, Generic, TypeVar, cast, overload
 from paragrad import registry
 from paragrad.errors import ExecutionError, ModelError, UsageError
 from paragrad.llm import Request, as_model, current_model
+from paragrad.modules.conversation import one_round
+from paragrad.modules.inputs import kinds_among
 from paragrad.modules.messages import Shown, messages_for
 from paragrad.modules.outputs import Output
+from paragrad.modules.reasking import answered
+from paragrad.modules.streaming import asked
 from paragrad.modules.structured import typed
 from paragrad.modules.template import names_in
+from paragrad.modules.toolset import Toolset
 from paragrad.protocols.data import Step
 from paragrad.trace.call import Call, Views
 from paragrad.trace.failure import Failure
@@ -42,11 +47,12 @@ class Generator(Module, Generic[R_co]):
     Args:
         instruction: a str is a trainable Parameter; for a fixed text pass ``pg.Variable("...")``; a Path is read.
         output: the type of the answer: str, a Literal, an Enum, int, float, bool, a dataclass or a pydantic model.
-        inputs: names of the inputs, in order; None: whatever the call passes.
+        inputs: names of the inputs, in order, or {name: type} where some are media or a chat history
+            (``{"photo": pg.Image, "question": str}``); None: whatever the call passes.
         demos: how many worked examples may be trained, or a Demos Parameter; 0: none.
         model: a name or model; None: the one in use.
         template: text of the system message with ``{instruction}`` and any inputs; inputs it names are not repeated.
-        tools: functions the model may call.
+        tools: functions the model may call, in one round before it answers; for more rounds there is Agent.
         name: a prefix for the ids of its Parameters.
         **request: temperature, max_tokens, stop, seed, ... for every request.
 
@@ -59,20 +65,28 @@ class Generator(Module, Generic[R_co]):
 
     @overload
     def __init__(
-        self: Generator[str], instruction: Any, *, inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any
+        self,
+        instruction: Any,
+        *,
+        output: type[R_co],
+        inputs: Sequence[str] | Mapping[str, Any] | None = None,
+        demos: Any = 0,
+        **options: Any,
     ) -> None: ...
     @overload
     def __init__(
-        self, instruction: Any, *, output: type[R_co], inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any
+        self, instruction: Any, *, output: Any, inputs: Sequence[str] | Mapping[str, Any] | None = None, demos: Any = 0, **options: Any
     ) -> None: ...
     @overload
-    def __init__(self, instruction: Any, *, output: Any, inputs: Sequence[str] | None = None, demos: Any = 0, **options: Any) -> None: ...
+    def __init__(
+        self: Generator[str], instruction: Any, *, inputs: Sequence[str] | Mapping[str, Any] | None = None, demos: Any = 0, **options: Any
+    ) -> None: ...
     def __init__(
         self,
         instruction: Any,
         *,
         output: Any = str,
-        inputs: Sequence[str] | None = None,
+        inputs: Sequence[str] | Mapping[str, Any] | None = None,
         demos: Any = 0,
         model: Any = None,
         template: str | Path | None = None,
@@ -85,13 +99,13 @@ class Generator(Module, Generic[R_co]):
         self.demos = _demos(demos, trainable, name)
         self.output = Output(output)
         self.inputs = tuple(inputs) if inputs is not None else None
+        self.kinds = kinds_among(inputs) if isinstance(inputs, Mapping) else {}
         self.model = model
         self.template = template.read_text(encoding="utf-8") if isinstance(template, Path) else template
         self.request = _known(request)
         if self.template is not None and "instruction" not in names_in(self.template):
             raise UsageError(f"the template {self.template[:60]!r} has no {{instruction}}, so the trained text would not be used; add it")
-        if tools:
-            raise UsageError("tools on a Generator need pg.Agent, which this version does not have yet")
+        self.tools = Toolset(tools)
 
     def forward(self, *args: Any, **kwargs: Any) -> R_co:
         """Ask the model. Inputs by name, or in the order of ``inputs``.
@@ -104,16 +118,19 @@ class Generator(Module, Generic[R_co]):
             ModelError: the model gave no answer.
         """
         inputs = self._inputs(args, kwargs)
+        if self.kinds:
+            inputs = {key: self.kinds[key].of(value) if key in self.kinds else value for key, value in inputs.items()}
         edges = Edges()
         shown = Shown(
             instruction=edges.plain(self.instruction, "instruction"),
             demos=edges.plain(self.demos, "demos") if self.demos is not None else (),
             inputs={key: edges.plain(value, key) for key, value in inputs.items()},
         )
+        if self.tools:
+            return cast(R_co, one_round(self, shown, edges, self.tools))
         request = Request(messages_for(shown, self.output, self.template), schema=self.output.schema(), **self.request)
         started = time.time()
-        response = self._ask(request)
-        value, failure = self._parsed(response.text)
+        response, value, failure = answered(request, self._ask, self._parsed)
         call = Call(
             input_args=MappingProxyType({key: freeze(v) for key, v in shown.inputs.items()}),
             raw_response=response.text,
@@ -136,6 +153,10 @@ class Generator(Module, Generic[R_co]):
         place = next((str(p._meta.path).rpartition(".")[0] for p in own if p._meta.path and "." in p._meta.path), "")
         return place or next((p.id.rpartition(".")[0] for p in own if "." in p.id), "generator")
 
+    def sources(self) -> list[Any]:
+        """The code that its behaviour depends on besides its Parameters, or texts that name it: its tools."""
+        return [tool.fn for tool in self.tools.values()]
+
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self.inputs or ()):
             raise TypeError(f"{self.component} got {len(args)} positional inputs; name them, or declare inputs=[...]")
@@ -149,7 +170,7 @@ class Generator(Module, Generic[R_co]):
 
     def _ask(self, request: Request) -> Any:
         model = self._own_model if self.model is not None else current_model()
-        (answer,) = model.complete([request])
+        answer = asked(self, model, request)
         if isinstance(answer, ModelError):
             raise answer
         return answer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from paragrad.errors import UsageError
 from paragrad.modules.generator import Generator
+from paragrad.modules.inputs import kinds_of
 from paragrad.modules.outputs import return_type
 from paragrad.trace.binding import Binder
 
@@ -37,6 +38,7 @@ class Prompt(Generator[R], Generic[P, R]):
             raise UsageError(f"{function.__name__} has no docstring, so there is no instruction to train; write one")
         self._binder = Binder(function)
         super().__init__(text, output=return_type(function), inputs=self._binder.names, name=function.__name__, **options)
+        self.kinds = kinds_of(function)
         update_wrapper(self, function)
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Any) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def prompt(function: Any = None, /, **options: Any) -> Any:
     Args:
         demos: how many worked examples may be trained.
         model: a name or model; None: the one in use.
+        tools: functions the model may call, in one round before it answers.
         template: the system message, with ``{instruction}`` and any inputs.
         trainable: False for a fixed prompt.
         **request: temperature, max_tokens, ... for every request.

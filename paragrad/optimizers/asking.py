@@ -8,7 +8,7 @@ and the scope rules of its peers take it (:mod:`paragrad.optimizers.vetting`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from paragrad import registry
 from paragrad.llm.parsing import ReplyError, extract_json
 from paragrad.optimizers.replies import whole_pairs as whole_pairs
+from paragrad.optimizers.vetting import refuse_trespass
 from paragrad.optimizers.vetting import value_of as value_of
 from paragrad.protocols.evidence import Ask, ParameterEvidence
 
@@ -139,13 +140,26 @@ def _checked(
         raise ReplyError(
             'the reply has no "values" object; write {"reasoning": "...", "values": {"<name>": <new value>}} or "no_change": true'
         )
-    outside = next((name for name in reply if name in wanted), None)
+    outside = next((name for name in reply if name in wanted or name in peers), None)
     if outside is not None:
         raise ReplyError(f'{outside!r} stands beside "values"; put it inside')
     unknown = next((name for name in values if name not in wanted), None)
     if unknown is not None:
         raise ReplyError(f"{unknown[:200]!r} is not a parameter you may change; you may change {', '.join(wanted)}")
-    return Proposal({id: value_of(wanted[id], raw, peers) for id, raw in values.items()}, reasoning, refused=refused)
+    return Proposal(vetted(values, wanted, peers), reasoning, refused=refused)
+
+
+def vetted(values: Mapping[str, Any], wanted: Mapping[str, ParameterEvidence], peers: Mapping[str, ParameterEvidence]) -> dict[str, Any]:
+    """Checked values of one reply; each must leave its peers their work also as the reply changes them.
+
+    Raises:
+        ReplyError: the first thing that is wrong.
+    """
+    found = {id: value_of(wanted[id], raw, peers) for id, raw in values.items()}
+    changed = {id: replace(p, value=found[id]) if id in found else p for id, p in peers.items()}
+    for id, value in found.items():
+        refuse_trespass(wanted[id], value, changed)
+    return found
 
 
 def _salvaged(reply: str, wanted: Mapping[str, ParameterEvidence], peers: Mapping[str, ParameterEvidence]) -> dict[str, Any]:
@@ -170,6 +184,13 @@ def ask_all(requests: Sequence[Callable[[], T]]) -> list[T]:
         return [request() for request in requests]
     found: list[T] = registry.facets.get("gather")(list(requests))
     return found
+
+
+def reply_form(wanted: Mapping[str, ParameterEvidence]) -> str:
+    """How to reply, with a line for each kind of value that needs one."""
+    lines = [line.partition(": ") for line in wording("kinds").splitlines()]
+    kinds = {p.kind for p in wanted.values()}
+    return "\n".join([wording("reply"), *(f"- {words}" for kind, _, words in lines if kind in kinds)])
 
 
 @cache

@@ -7,15 +7,21 @@ it is bound: ``zero_grad``, ``backward``, ``step``, as in a loop written by hand
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, wraps
 from random import Random
 from typing import Any
 
 from paragrad import registry
 from paragrad.errors import UsageError
-from paragrad.protocols.evidence import Ask, Candidate, Evidence, ParameterEvidence
-from paragrad.trace.backward import backward
+from paragrad.optimizers.collected import collected
+from paragrad.optimizers.collected import evidence_of as evidence_of
+from paragrad.optimizers.sending import send_back
+from paragrad.protocols.evidence import Ask, Candidate, Evidence
 from paragrad.trace.overlay import transaction
 from paragrad.trace.parameter import Parameter
+
+WRITABLE = frozenset({"choice", "json", "list", "number", "text"})
+"""Kinds whose values a model can write and a space can check. Code is not among them: it would have to be run to be judged."""
 
 
 class Transform:
@@ -24,7 +30,9 @@ class Transform:
     Attributes:
         kinds: kinds of Parameters it can propose values for; empty: any.
         per_step: most candidates worth asking for at once; None: as many as the trainer wants.
-        needs: what evidence it reads beyond values and scores: "episodes", "gradients", "graph", "teacher".
+        needs: what evidence it reads beyond values and scores: "episodes"; "teacher"; "blame" (whom the feedback
+            reaches, in its own words), "gradients" (words that a critic carried back), "graph" (the executed sub-graph).
+        critic: ``critic(record, feedback)`` for "gradients"; None: the default critic.
 
     Args:
         parameters: Parameters to bind to, or None for a plain value.
@@ -34,12 +42,20 @@ class Transform:
     kinds: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     per_step: int | None = None
+    critic: Any = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let ``propose`` of a bound optimizer be called without evidence."""
+        super().__init_subclass__(**options)
+        if "propose" in vars(cls):
+            cls.propose = _proposing(cls.propose)  # type: ignore[method-assign]
 
     def __init__(self, parameters: Sequence[Parameter[Any]] | None = None, *, model: Any = None) -> None:
         self.model = model
         self.bound = list(parameters) if parameters is not None else None
         self._state: Any = None
         self._steps = 0
+        self._items = 0
 
     # --- what authors write ------------------------------------------------------------------------
 
@@ -72,33 +88,55 @@ class Transform:
 
     zero_feedback = zero_grad
 
-    def backward(self, outputs: Any, feedback: Any = None) -> None:
-        """Send feedback back from one or several outputs."""
-        backward(outputs, feedback)
+    def backward(self, outputs: Any, feedback: Any = None, **options: Any) -> None:
+        """Send feedback back from one or several outputs to the bound Parameters it serves, and to no others.
 
-    def step(self) -> bool:
-        """Propose one candidate from what was collected and write it: all Parameters or none.
+        What it carries is what this optimizer ``needs``: "gradients" ask a critic once per operation, of outputs
+        that leave something to wish for (a score of 1 is perfect, where no score is higher).
+
+        Args:
+            outputs: a Variable, or a sequence of them.
+            feedback: words, a Feedback or a gradient; for several outputs one for each.
+            **options: retain_graph, create_graph, stale, as for :func:`pg.backward`.
+
+        Raises:
+            NothingToTrain: no bound Parameter is reached.
+            ModelError: the critic got no answer; nothing was delivered.
+        """
+        critic = self._critic() if "gradients" in self.needs else None
+        served = [p for p in self._parameters() if self.serves(p)]
+        self._items = send_back(served, outputs, feedback, self.needs, critic, first=self._items, **options)
+
+    def step(self, candidate: Candidate | None = None) -> bool:
+        """Write a candidate: all its changes or none.
+
+        Args:
+            candidate: one that ``propose(n=...)`` gave; None: propose one from what was collected.
 
         Returns:
             Whether anything changed.
+
+        Raises:
+            ProposalError: a space or constraint refuses a value; nothing was written.
         """
-        candidates = self.propose_now(1)
-        if not candidates:
+        if candidate is None:
+            candidate = next(iter(self.propose_now(1)), None)
+            self._steps += 1
+        if candidate is None:
             return False
-        chosen = candidates[0]
-        changes = {p: p.accepts(chosen.values[p.id]) for p in self._parameters() if p.id in chosen.changed()}
+        changed = candidate.changed()
+        changes = {p: p.accepts(candidate.values[p.id]) for p in self._parameters() if p.id in changed}
         with transaction():
             for parameter, value in changes.items():
                 parameter.write(value)
-        self._steps += 1
         return bool(changes)
 
     def propose_now(self, n: int = 1) -> list[Candidate]:
-        """Candidates from what the bound Parameters have collected; nothing is written."""
+        """Candidates from what the bound Parameters have collected; nothing is written. ``propose(n=...)`` calls this."""
         parameters = self._parameters()
         if self._state is None:
             self._state = self.init(parameters)
-        evidence = Evidence({p.id: evidence_of(p) for p in parameters}, random=Random(self._steps))
+        evidence = collected(parameters, Random(self._steps))
         candidates, self._state = self.propose(evidence, self._state, n=n, ask=self._ask())
         return candidates
 
@@ -116,33 +154,45 @@ class Transform:
         return self.bound
 
     def _ask(self) -> Callable[..., str]:
-        from paragrad.llm import as_model, current_model
+        from paragrad.llm import current_model
+
+        given = self._own_model
 
         def ask(prompt: Any, **request: Any) -> str:
-            model = as_model(self.model) if self.model is not None else current_model()
-            return str(model(prompt, **request))
+            return str((given if given is not None else current_model())(prompt, **request))
 
         return ask
+
+    def _critic(self) -> Any:
+        return self.critic if self.critic is not None else self._default_critic
+
+    @cached_property
+    def _own_model(self) -> Any:
+        """The model this optimizer was given, stacked once; None: the one in use."""
+        from paragrad.llm import as_model
+
+        return as_model(self.model) if self.model is not None else None
+
+    @cached_property
+    def _default_critic(self) -> Any:
+        from paragrad.modules.critic import Critic
+
+        return Critic(self._own_model)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def evidence_of(parameter: Parameter[Any], trainable: bool = True) -> ParameterEvidence:
-    """A Parameter as an optimizer sees it, read in the current context."""
-    return ParameterEvidence(
-        id=parameter.id,
-        kind=parameter.kind,
-        value=parameter.value,
-        version=parameter.version,
-        space=parameter.space,
-        role=parameter.role,
-        constraint=parameter.constraint,
-        peers=tuple(peer.id for peer in parameter.peers),
-        trainable=trainable,
-        instruction=parameter._meta.instruction_to_optimizer,
-        gradients=tuple(parameter.grad),
-    )
+def _proposing(pure: Callable[..., Any]) -> Callable[..., Any]:
+    """``propose(evidence, state, n=, ask=)`` as it is written, and ``propose(n=)`` of a bound optimizer."""
+
+    @wraps(pure)
+    def propose(self: Transform, *evidence: Any, **options: Any) -> Any:
+        if evidence or "evidence" in options:
+            return pure(self, *evidence, **options)
+        return self.propose_now(**options)
+
+    return propose
 
 
 def make(optimizer: Any) -> Transform:

@@ -2,6 +2,7 @@
 
 Bootstrapped demos are what the teacher did on rows it got right, drawn with weight teacher score −
 student score; raw demos are rows as they are in the data, drawn with weight 1 − student score.
+Every component learns from its own calls, also when it is called several times in a row's run.
 Needs no gradient, no critic and no optimizer model. (Khattab et al., "DSPy", 2023; weights: the
 text-parameter document.)
 """
@@ -20,6 +21,7 @@ from paragrad.protocols.evidence import Ask, Candidate, Evidence, ItemEvidence, 
 from paragrad.spaces.plain import plain
 
 SMOOTHING = 0.05  # a teacher no better than its student still teaches, a little
+MOST_CALLS = 4  # calls of one component that are kept of a run; a loop may make many
 
 
 class BootstrapFewShot(Transform):
@@ -27,7 +29,11 @@ class BootstrapFewShot(Transform):
 
     Args:
         parameters: Parameters to bind to, or None.
-        raw_shots: how many of the demos are rows from the data instead of teacher runs.
+        teacher: who shows how it is done: a model that answers in place of the run's, another program, or values by
+            Parameter id (a Candidate's ``values``). The trainer runs it on the rows that the student did not get right.
+            None: the student teaches, by what it got right and by every better candidate.
+        raw_shots: how many of the demos are rows from the data instead of teacher runs; only where a component's output
+            is the program's.
         threshold: least score of a teacher run that may become a demo.
         per_step: most candidates at once; demos are redrawn whenever there is new evidence.
     """
@@ -35,8 +41,18 @@ class BootstrapFewShot(Transform):
     kinds = frozenset({"demos"})
     needs = frozenset({"episodes", "teacher"})
 
-    def __init__(self, parameters: Any = None, *, raw_shots: int = 0, threshold: float = 0.5, per_step: int = 2, model: Any = None) -> None:
+    def __init__(
+        self,
+        parameters: Any = None,
+        *,
+        teacher: Any = None,
+        raw_shots: int = 0,
+        threshold: float = 0.5,
+        per_step: int = 2,
+        model: Any = None,
+    ) -> None:
         super().__init__(parameters, model=model)
+        self.teacher = teacher
         self.raw_shots = raw_shots
         self.threshold = threshold
         self.per_step: int = per_step
@@ -77,13 +93,15 @@ class BootstrapFewShot(Transform):
         student = state["student"]
         taught = [(row, run) for row, run in sorted(runs.items()) if run["score"] >= self.threshold]
         weights = [max(0.0, run["score"] - student.get(row, 0.0)) + SMOOTHING for row, run in taught]
-        raw = min(self.raw_shots, shots)
+        whole = any(run["last"] and run["target"] is not None for run in runs.values())
+        raw = min(self.raw_shots, shots) if whole else 0
         chosen = _weighted(taught, weights, shots - raw, evidence.random)
         known = {row for row, _ in chosen}
-        rest = [(row, run) for row, run in sorted(runs.items()) if row not in known and run["target"] is not None]
+        rest = [(row, run) for row, run in sorted(runs.items()) if row not in known and run["target"] is not None and run["last"]]
         raws = _weighted(rest, [1.0 - student.get(row, 0.0) + 1e-6 for row, _ in rest], raw, evidence.random)
-        picked = [Demo(run["inputs"], run["output"]) for _, run in chosen] + [Demo(run["inputs"], run["target"]) for _, run in raws]
-        return tuple(picked)
+        calls = [run["calls"][0] if len(run["calls"]) == 1 else evidence.random.choice(run["calls"]) for _, run in chosen]
+        picked = [Demo(inputs, output) for inputs, output in calls]
+        return (*picked, *(Demo(run["calls"][-1][0], run["target"]) for _, run in raws))
 
 
 def _with_evidence(state: Any, evidence: Evidence) -> Any:
@@ -99,16 +117,30 @@ def _with_evidence(state: Any, evidence: Evidence) -> Any:
 
 
 def _add_run(runs: dict[str, dict[str, Any]], item: ItemEvidence) -> None:
+    """What every component did in a row's run, unless a run at least as good is known."""
     if item.status != "ok" or item.score is None:
         return
+    row = str(item.item)
     for episode in item.episodes:
+        made: dict[str, Any] = {}
         for step in episode.steps:
-            rows = runs.setdefault(step.component, {})
-            known = rows.get(str(item.item))
+            with suppress(TypeError, ValueError):  # what no file can hold is no example
+                found = plain({"inputs": dict(step.input_args), "output": step.output, "target": item.target}, step.component, models=True)
+                run = made.setdefault(step.component, {"calls": [], "target": found["target"], "score": item.score, "last": False})
+                run["calls"] = [*run["calls"], [found["inputs"], found["output"]]][-MOST_CALLS:]
+                run["last"] = step is episode.steps[-1] or _same(found["output"], episode.output)
+        for component, run in made.items():
+            known = runs.setdefault(component, {}).get(row)
             if known is None or item.score > known["score"]:
-                with suppress(TypeError, ValueError):  # what no file can hold is no example
-                    found = {"inputs": dict(step.input_args), "output": step.output, "target": item.target}
-                    rows[str(item.item)] = {**plain(found, step.component, models=True), "score": item.score}
+                runs[component][row] = run
+
+
+def _same(output: Any, whole: Any) -> bool:
+    """Whether a component's output is the program's."""
+    try:
+        return bool(output == plain(whole, models=True))
+    except (TypeError, ValueError):
+        return False
 
 
 def _of_component(runs: dict[str, dict[str, Any]], component: str) -> dict[str, Any]:

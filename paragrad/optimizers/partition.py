@@ -1,78 +1,133 @@
-"""partition: several optimizers, each for its own Parameters; freeze: leave some alone."""
+"""partition: several optimizers, each for its own Parameters, and candidates that change all kinds in one step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
+from functools import partial
+from random import Random
 from typing import Any
 
 from paragrad.errors import UsageError
+from paragrad.optimizers.asking import ask_all
 from paragrad.optimizers.base import Transform, make
+from paragrad.optimizers.combined import Combined, matches
+from paragrad.optimizers.filters import Filter
+from paragrad.optimizers.fingerprints import fingerprint, fresh
 from paragrad.protocols.evidence import Ask, Candidate, Evidence
 
 
-class Partition(Transform):
-    """Each optimizer proposes for its own Parameters; proposals take turns.
+class Partition(Combined):
+    """Each optimizer proposes for its own Parameters.
+
+    The first candidate joins every group's best idea, so that one step moves words, demos, choices and numbers together;
+    then comes each group's best idea alone, then the second ideas joined, and so on. Where there is room for a single
+    candidate per step, the joined one and the groups alone take turns; bound to Parameters, ``step`` always joins them.
 
     Args:
-        by: kind, id pattern or Parameter to optimizer. Every trained Parameter matches exactly one key.
+        by: kind, id pattern, Parameter, or a tuple of these to optimizer. Every trained Parameter matches exactly one key.
+        parameters: Parameters to bind to, or None.
     """
 
-    def __init__(self, by: Mapping[Any, Any]) -> None:
-        super().__init__()
+    def __init__(self, by: Mapping[Any, Any], parameters: Any = None) -> None:
         self.by = {key: make(optimizer) for key, optimizer in by.items()}
-        self.groups = list({id(optimizer): optimizer for optimizer in self.by.values()}.values())
-        self.needs = frozenset().union(*(group.needs for group in self.groups))
+        super().__init__({id(optimizer): optimizer for optimizer in self.by.values()}.values(), parameters)
+        self.groups = self.parts
 
-    def init(self, parameters: Sequence[Any]) -> list[Any]:
-        """One state per optimizer."""
-        return [group.init([p for p in parameters if self._owner(p) is group]) for group in self.groups]
+    def own(self, part: Transform, parameters: Sequence[Any]) -> list[Any]:
+        """The trained Parameters under the part's keys.
+
+        Raises:
+            UsageError: a Parameter that matches no key, or several, or one whose optimizer does not serve its kind.
+        """
+        found = [p for p in parameters if getattr(p, "requires_grad", True) and self._owner(p) is part]
+        unserved = next((p for p in found if not part.serves(p) and not isinstance(part, Filter)), None)
+        if unserved is not None:
+            raise UsageError(
+                f"{part.describe()} does not serve {unserved.id} ({unserved.kind}); give its key of partition another optimizer"
+            )
+        return found
 
     def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Ask) -> tuple[list[Candidate], Any]:
-        """The optimizers' candidates in turn."""
-        found: list[list[Candidate]] = []
-        states = []
-        for group, own in zip(self.groups, state, strict=True):
-            view = _view(evidence, {id for id, p in evidence.parameters.items() if p.trainable and self._owner(p) is group})
-            candidates, after = group.propose(view, own, n=n, ask=ask)
-            found.append([evidence.candidate({id: c.values[id] for id in c.changed()}, origin=c.origin) for c in candidates])
-            states.append(after)
-        turns = [c for i in range(n) for group in found for c in group[i : i + 1]]
-        return turns[:n], states
+        """The groups' ideas, joined and alone."""
+        turn, states = state["turn"], list(state["states"])
+        trained = [p for p in evidence.parameters.values() if p.trainable]
+        groups = [i for i, group in enumerate(self.parts) if not isinstance(group, Filter) and self.own(group, trained)]
+        ideas: dict[int, list[Candidate]] = {i: [] for i in groups}
+        asked = _quota(n, groups, turn)
+        waiting = {i: 1 for i in groups if i not in asked}
+        while asked:
+            eager = []
+            answers = self._ask_groups(asked, evidence, states, ask)
+            for (i, count), (found, after) in zip(asked.items(), answers, strict=True):
+                states[i] = after
+                new = fresh(found, map(fingerprint, ideas[i]))
+                ideas[i] += new
+                if new and len(new) == count:
+                    eager.append(i)
+            missing = n - len(_arranged(evidence, ideas, n, turn))
+            room = {i: min(missing, (self.parts[i].per_step or n) - len(ideas[i])) for i in eager}
+            asked = {i: count for i, count in room.items() if count > 0} or (waiting if missing == n else {})
+            waiting = {}
+        return _arranged(evidence, ideas, n, turn), {"turn": turn + 1, "states": states}
 
-    def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
-        """Tell every optimizer; each takes what concerns it."""
-        return [group.observe(own, candidate, evaluation) for group, own in zip(self.groups, state, strict=True)]
+    def _ask_groups(
+        self, asked: Mapping[int, int], evidence: Evidence, states: Sequence[Any], ask: Ask
+    ) -> list[tuple[list[Candidate], Any]]:
+        """Every group's ideas and next state, all at once; each draws from a generator of its own."""
+        views = [replace(evidence, random=Random(evidence.random.getrandbits(64))) for _ in asked]
+        calls = [
+            partial(self.propose_of, i, view, {"states": states}, count, ask) for (i, count), view in zip(asked.items(), views, strict=True)
+        ]
+        return ask_all(calls)
+
+    def propose_now(self, n: int = 1) -> list[Candidate]:
+        """Candidates from what the bound Parameters have collected, the joined one first."""
+        if self._state is not None:
+            self._state = {**self._state, "turn": 0}
+        return super().propose_now(n)
 
     def serves(self, parameter: Any) -> bool:
         """Whether a key matches."""
-        return any(_matches(key, parameter) for key in self.by)
-
-    def describe(self) -> str:
-        """The optimizers' names."""
-        return " + ".join(group.describe() for group in self.groups)
+        return any(matches(key, parameter) for key in self.by)
 
     def _owner(self, parameter: Any) -> Transform:
-        keys = [key for key in self.by if _matches(key, parameter)]
+        keys = [key for key in self.by if matches(key, parameter)]
         if len(keys) != 1:
             what = "matches no key" if not keys else f"matches {', '.join(map(repr, keys))}"
             raise UsageError(f"{parameter.id} ({parameter.kind}) {what} of partition; every trained Parameter must match exactly one")
         return self.by[keys[0]]
 
 
-def _matches(key: Any, parameter: Any) -> bool:
-    if isinstance(key, str):
-        return key == parameter.kind or fnmatchcase(parameter.id, key)
-    return bool(key.id == parameter.id)
+def _quota(n: int, groups: Sequence[int], turn: int) -> dict[int, int]:
+    """How many ideas each group is asked for at first, so that nobody is asked in vain."""
+    if len(groups) < 2:
+        return dict.fromkeys(groups, n)
+    if n == 1:
+        alone = turn % (len(groups) + 1)
+        return {groups[alone - 1]: 1} if alone else dict.fromkeys(groups, 1)
+    return dict.fromkeys(groups, -(-n // (len(groups) + 1)))
 
 
-def _view(evidence: Evidence, own: set[str]) -> Evidence:
-    """The same evidence, in which only ``own`` may be changed."""
-    parameters = {id: replace(p, trainable=p.trainable and id in own) for id, p in evidence.parameters.items()}
-    return replace(evidence, parameters=parameters)
+def _arranged(evidence: Evidence, ideas: Mapping[int, Sequence[Candidate]], n: int, turn: int) -> list[Candidate]:
+    """Round by round: the groups' ideas joined, then each alone; who comes first alone changes from step to step."""
+    groups = [found for found in ideas.values() if found]
+    first = turn % len(groups) if groups else 0
+    alone = [*groups[first:], *groups[:first]]
+    arranged: list[Candidate] = []
+    for i in range(max(map(len, groups), default=0)):
+        round_ = [found[i] for found in groups if i < len(found)]
+        if len(round_) > 1:
+            arranged.append(_joined(evidence, round_))
+        arranged += [found[i] for found in alone if i < len(found)]
+    return arranged[:n]
 
 
-def partition(by: Mapping[Any, Any]) -> Partition:
-    """Optimizers by kind ("text", "demos"), id pattern ("answer.*") or Parameter."""
-    return Partition(by)
+def _joined(evidence: Evidence, ideas: Sequence[Candidate]) -> Candidate:
+    changes = {id: idea.values[id] for idea in ideas for id in idea.changed()}
+    return evidence.candidate(changes, origin="; ".join(idea.origin for idea in ideas if idea.origin))
+
+
+def partition(by: Mapping[Any, Any], parameters: Any = None) -> Partition:
+    """Optimizers by kind ("text", "demos"), id pattern ("answer.*") or Parameter; see :class:`Partition`."""
+    return Partition(by, parameters)

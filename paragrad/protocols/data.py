@@ -34,12 +34,12 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One component's part in a run: what went in, what came out."""
+    """One component's part in a run: what went in, what came out; ``row``: the Row it was done for, in an evaluation."""
 
     component: str
     input_args: Mapping[str, Any]
     output: Any
-    row: Row | None = None
+    row: Any = None
 
 
 @dataclass(frozen=True, slots=True)

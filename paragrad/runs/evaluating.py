@@ -12,9 +12,9 @@ from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.runs.inputs import dataset_of, metric_of, model_of, program_of
 from paragrad.trainers.evaluation import Evaluation, run_row
+from paragrad.trainers.failures import late_item, refuse_outage
 from paragrad.trainers.result import Pass, pass_of
 from paragrad.trainers.rows import place
-from paragrad.trainers.session import late_item, refuse_outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Scored:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.score * 100:.1f} % [{low * 100:.1f}, {high * 100:.1f}] on {len(self.rows)} rows · {self.spent['calls']} calls"
+        calls = self.spent["calls"] + self.spent["guide_calls"]
+        return f"{self.score * 100:.1f} % [{low * 100:.1f}, {high * 100:.1f}] on {len(self.rows)} rows · {calls} calls"
 
 
 def evaluate(

@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from paragrad import events, registry
-from paragrad.data import DataLoader
+from paragrad.data import DataLoader, loader_of
 from paragrad.errors import UsageError
 from paragrad.llm import Budget, Price, as_model
 from paragrad.runs.inputs import metric_of, model_of, parts, program_of
 from paragrad.runs.options import Options
 from paragrad.runs.plan import Plan, calls_per_row, plan_of
 from paragrad.runs.progress import shown
+from paragrad.runs.tracking import tracked
 from paragrad.trainers.base import AUTO_CALLS, AlgorithmBase
 from paragrad.trainers.baseline import refuse_small_budget
 from paragrad.trainers.result import Result
@@ -39,6 +40,7 @@ class Task:
             stack.enter_context(shown(options.progress))
             for callback in options.callbacks:
                 stack.callback(events.on("*", callback))
+            stack.enter_context(tracked(options.track))
             return trainer.train()
 
     def trainer(self, **overrides: Any) -> AlgorithmBase:
@@ -46,13 +48,15 @@ class Task:
         options = self.options.but(overrides)
         module = program_of(self.program)
         algorithm = algorithm_of(options.algorithm)
-        train, validate, test = parts(module, self.train, self.validate, self.test, seed=options.seed)
+        own = loader_of(self.train)
+        given = self.train if own is None else own
+        train, validate, test = parts(module, given, self.validate, self.test, seed=options.seed)
         metric = metric_of(self.metric, train)
         model = model_of(module, options.model)
         trainer = algorithm(
             module,
             options.optimizer,
-            _loader(self.train, train, algorithm, options.seed),
+            _loader(given, train, algorithm, options.seed),
             metric,
             validate=validate,
             test=test,
@@ -91,7 +95,9 @@ def fit(program: Any, train: Any, validate: Any = None, test: Any = None, *, met
             seed: decides every random choice. ``workers``: rows at once; the result does not depend on it.
             deadline: seconds one row may take.
             progress: "auto" (where there is a terminal), True or False.
-            callbacks: functions called with every event.
+            callbacks: functions called with every event; an error in one ends the run.
+            track: experiment trackers, whose errors do not: "tensorboard:DIR", "mlflow:URI", "wandb:PROJECT",
+                "wandb:offline", a :class:`paragrad.runs.tracking.Tracker`, or functions of an event.
             store: a store that gets the best values, when a gain is proven.
             apply: write the best values into the program when a gain is proven.
             home: the ``.paragrad`` folder; None: found upwards from here.
@@ -130,7 +136,6 @@ def algorithm_of(algorithm: Any) -> type[AlgorithmBase]:
 
 
 def _loader(given: Any, rows: Any, algorithm: type[AlgorithmBase], seed: int) -> DataLoader:
-    """The user's own loader when it holds just these rows, else a shuffled one."""
-    if isinstance(given, DataLoader) and len(given.dataset) == len(rows):
-        return given.bind(list(rows.inputs))
-    return DataLoader(rows, algorithm.batch_size, shuffle=True, seed=seed)
+    """The user's own loader, for these of its rows; else a shuffled one."""
+    loader = loader_of(given)
+    return DataLoader(rows, algorithm.batch_size, shuffle=True, seed=seed) if loader is None else loader.only(rows)

@@ -11,6 +11,7 @@ from paragrad.errors import DataError, UsageError
 from paragrad.guides.binding import BoundMetric, bind_metric
 from paragrad.llm import as_model, connect, model_in_use
 from paragrad.modules import Generator
+from paragrad.modules.bound import Bound
 from paragrad.runs.sameness import content_key
 from paragrad.trace.module import Module, Wrapped, module_of
 from paragrad.trainers.intake import bound_rows
@@ -70,14 +71,15 @@ def metric_of(metric: Any, data: Dataset) -> BoundMetric:
     """The metric, bound by name.
 
     Raises:
-        UsageError: it needs a target that the rows do not have.
+        UsageError: it needs a target, or inputs of a judge, that the rows do not have.
     """
     bound = bind_metric(metric)
-    if "target" in bound.uses and all(row.target is None for row in data):
+    if "target" in bound.needs and all(row.target is None for row in data):
         columns = ", ".join(data.columns)
         raise UsageError(
             f"the metric {bound.name} needs a target, but the rows have none; say which column it is: target=... (columns: {columns})"
         )
+    bound.check(data[0])
     return bound
 
 
@@ -106,6 +108,8 @@ def _needs_model(program: Module) -> bool:
         if isinstance(part, Generator):
             if part.model is None:
                 return True
+            continue
+        if isinstance(part, Bound) and part.model is not None:
             continue
         inside = (
             vars(part).values()

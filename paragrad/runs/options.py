@@ -28,6 +28,7 @@ class Options:
     deadline: float | None = 120.0
     progress: Any = "auto"
     callbacks: Sequence[Callable[[Any], None]] = ()
+    track: Any = ()
     store: Any = None
     apply: bool = True
     home: Any = None

@@ -45,7 +45,7 @@ class Plan:
 
 def plan_of(trainer: Any) -> Plan:
     """The plan of a trainer, from its rows, its budget and the size of its prompts; calls no model."""
-    per_row = max(1, calls_per_row(trainer.program))
+    per_row = max(1, calls_per_row(trainer.program) + trainer.metric.calls)
     rows = {"train": len(trainer.train_rows), "validation": len(trainer.validation_rows), "held out": len(trainer.test_rows)}
     least = per_row * (rows["validation"] + 2 * rows["held out"])
     bound = trainer.budget.calls

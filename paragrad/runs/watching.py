@@ -86,7 +86,7 @@ class Watch:
         return []
 
     def _count(self, spent: Mapping[str, Any]) -> None:
-        self.calls += spent.get("calls", 0)
+        self.calls += spent.get("calls", 0) + spent.get("guide_calls", 0)
         self.tokens += spent.get("input_tokens", 0) + spent.get("output_tokens", 0)
         usd = spent.get("usd", 0.0)
         self.usd = None if self.usd is None or usd is None else self.usd + usd

@@ -7,6 +7,10 @@ a Text, with a Demos peer   writes two or more worked examples (question and ans
 a Text, with a Demos peer   quotes a long input or output of one of the peer's demos
 a Text, with a Text peer    repeats the peer's whole text, when that is long
 a Text, with a Choice peer  writes out an option of several words that is not the chosen one
+a Text, with a peer that    orders a notation (JSON, YAML, XML, a table, …); the peer's id or role names the format of
+owns the output's format    the output, and this one's does not
+Code, with a Text peer      holds the peer's whole text, when that is long
+Code, with a Demos peer     holds a long input or output of one of the peer's demos
 a Demos, with a Text peer   has a demo that repeats the peer's whole text, when that is long
 ==========================  ===========================================================================================
 """
@@ -29,11 +33,25 @@ PHRASE = 20
 _QUESTION = re.compile(r"^\W*(?:q|question|input|user|query|ticket|problem|request|human)\W{0,2}\s*\d*\W{0,2}[:：](.*)$", re.IGNORECASE)
 _ANSWER = re.compile(r"^\W*(?:a|answer|output|assistant|response|label|result|solution)\W{0,2}\s*\d*\W{0,2}[:：](.*)$", re.IGNORECASE)
 _EXAMPLE = re.compile(r"^\W*(?:example|demo|demonstration)\s*#?(\d+)\b.*$", re.IGNORECASE)
+_FORMAT_ID = re.compile(r"(?:^|[._-])(?:format|formatting|(?:output|answer|reply|response)_(?:schema|layout|form))$", re.IGNORECASE)
+_FORMAT_ROLE = re.compile(
+    r"\b(?:output|answer|reply|response)(?:['’]?s)?[ _-]+(?:format|schema|layout|form)\b"
+    r"|\b(?:format|schema|layout|form) of (?:the |its |every |each )?(?:output|answer|reply|response)",
+    re.IGNORECASE,
+)
+_NOTATION = r"(?:json|yaml|xml|csv|tsv|toml|html|latex|markdown)"
+_ORDERS_FORMAT = re.compile(
+    r"\b(?:answer|respond|reply|return|output|write|give|format|produce|emit)\w*\b[^.!?\n]{0,80}?\b" + _NOTATION + r"\b"
+    r"|\b(?:in|as|valid|strict)\s+(?:an?\s+)?(?:valid\s+|strict\s+)?" + _NOTATION + r"\s+(?:format|object|document|table|only)\b",
+    re.IGNORECASE,
+)
 _SLOT = re.compile(r"\{+\w*\}+|<[^<>]*>|\[[^\[\]]*\]|\.\.\.|…|_{2,}")
 _BLANKS = re.compile(r"\s+")
 
 
-def trespasses(kind: str, value: Any, peers: Mapping[str, ParameterEvidence], before: Any = None) -> str | None:
+def trespasses(
+    kind: str, value: Any, peers: Mapping[str, ParameterEvidence], before: Any = None, *, owns_format: bool = False
+) -> str | None:
     """Why a proposal does the work of a peer, in words for whoever proposed it; None when it does not.
 
     Args:
@@ -41,13 +59,21 @@ def trespasses(kind: str, value: Any, peers: Mapping[str, ParameterEvidence], be
         value: the proposed value, checked by its space.
         peers: the Parameters that reach the same model call, by id.
         before: the present value; what it already contains is no trespass.
+        owns_format: whether the output's format is this Parameter's own work; see :func:`is_about_format`.
     """
     for rule in _RULES.get(kind, ()):
+        if rule is _orders_format and owns_format:
+            continue
         for id, peer in peers.items():
             reason = rule(value, id, peer)
             if reason is not None and (before is None or rule(before, id, peer) is None):
                 return reason
     return None
+
+
+def is_about_format(id: str, role: str | None) -> bool:
+    """Whether a Parameter's id or role says that the form of the output is its work."""
+    return bool(_FORMAT_ID.search(id) or _FORMAT_ROLE.search(role or ""))
 
 
 def worked_examples(text: str) -> int:
@@ -101,6 +127,15 @@ def _names_option(value: str, id: str, peer: ParameterEvidence) -> str | None:
     return None
 
 
+def _orders_format(value: str, id: str, peer: ParameterEvidence) -> str | None:
+    if peer.kind not in ("text", "choice", "json") or not is_about_format(id, peer.role):
+        return None
+    ordered = _ORDERS_FORMAT.search(value[:20_000])
+    if ordered is None:
+        return None
+    return f"it orders a notation ({shorten(_BLANKS.sub(' ', ordered[0]), 60)!r}), and the form of the output is the work of {id!r}; leave that out"
+
+
 def _demo_repeats_text(value: Any, id: str, peer: ParameterEvidence) -> str | None:
     if peer.kind != "text":
         return None
@@ -111,8 +146,9 @@ def _demo_repeats_text(value: Any, id: str, peer: ParameterEvidence) -> str | No
 
 
 _RULES: Mapping[str, tuple[Callable[[Any, str, ParameterEvidence], str | None], ...]] = {
+    "code": (_quotes_demo, _repeats_text),
     "demos": (_demo_repeats_text,),
-    "text": (_writes_examples, _quotes_demo, _repeats_text, _names_option),
+    "text": (_writes_examples, _quotes_demo, _repeats_text, _names_option, _orders_format),
 }
 
 

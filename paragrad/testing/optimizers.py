@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paragrad.errors import ProposalError
 from paragrad.optimizers.base import Transform, evidence_of
+from paragrad.propagators.subgraph import FEEDBACK, Calling, Operand
 from paragrad.protocols.data import Demo, Episode, Step
 from paragrad.protocols.evidence import Candidate, Evidence, ItemEvidence
 from paragrad.registry import spaces
+from paragrad.trace.accumulator import Contribution
 from paragrad.trace.parameter import Parameter
 from paragrad.trainers.evaluation import Evaluation
 from paragrad.trainers.values import to_json
@@ -27,7 +30,8 @@ def check_optimizer(make: Callable[[], Transform], *, reply: Callable[[str], str
     It is pure: the same evidence, state and seed give the same candidates, and neither evidence, nor
     state, nor any Parameter, nor the process' random numbers are changed. Its state survives JSON. It
     proposes at most ``n`` candidates, total over the trained Parameters and inside their spaces, also
-    when the model it asks answers garbage.
+    when the model it asks answers garbage; what it does not serve keeps its value. Rows without an answer
+    (outages), rows on which the program failed, and evidence without any rows are no reason to fail.
 
     Args:
         make: a new optimizer, or its class.
@@ -42,9 +46,17 @@ def check_optimizer(make: Callable[[], Transform], *, reply: Callable[[str], str
     """
     parameters = _parameters(make())
     before = _written(parameters)
-    proposed = 0
-    for answer in (reply or (lambda _: GARBAGE[2]), *(lambda _, text=text: text for text in GARBAGE)):
-        proposed += _search(make, parameters, answer, rounds)
+    asked: list[str] = []
+    first = reply or (lambda _: GARBAGE[2])
+
+    def noted(prompt: str) -> str:
+        asked.append(prompt)
+        return first(prompt)
+
+    proposed = _search(make, parameters, noted, rounds)
+    for text in GARBAGE if asked else ():  # who asks nobody is told nothing
+        proposed += _search(make, parameters, lambda _, text=text: text, rounds)  # type: ignore[misc]
+    _bare(make, parameters, first)
     _law(_written(parameters) == before, "no Parameter is written: proposals are candidates")
     _law(isinstance(make().describe(), str), "describe() is its name")
     return proposed
@@ -70,6 +82,22 @@ def _search(make: Callable[[], Transform], parameters: Sequence[Parameter[Any]],
     return proposed
 
 
+def _bare(make: Callable[[], Transform], parameters: Sequence[Parameter[Any]], answer: Callable[[str], str]) -> None:
+    """Evidence without rows, teacher and history; and rows of which none has a score."""
+    lost = tuple(replace(item, scores={}, output=None, feedback=None, episodes=(), status="outage") for item in _items()[:3])
+    for items in ((), lost):
+        optimizer = make()
+        seen = {p.id: evidence_of(p, p.requires_grad) for p in parameters}
+        evidence = Evidence(seen, items, random=random.Random(SEED))
+        try:
+            candidates, state = optimizer.propose(evidence, optimizer.init(parameters), n=2, ask=lambda prompt, **_: answer(str(prompt)))
+        except ProposalError:
+            continue
+        _plain(state, "propose")
+        for candidate in candidates:
+            _check(candidate, parameters)
+
+
 def _twice(
     one: Transform, other: Transform, parameters: Sequence[Parameter[Any]], state: Any, n: int, answer: Callable[[str], str]
 ) -> tuple[list[Candidate], Any]:
@@ -89,6 +117,8 @@ def _twice(
     (first, after), (second, again) = found
     for candidate in first:
         _check(candidate, parameters)
+        wrong = [p.id for p in parameters if p.id in candidate.changed() and not one.serves(p)]
+        _law(not wrong, f"Parameters that it does not serve keep their values, {', '.join(wrong)} too")
     _law(len(first) <= n, f"at most n={n} candidates, not {len(first)}")
     written = [[_values(candidate, parameters) for candidate in part] for part in (first, second)]
     _law(written[0] == written[1] and json.dumps(after) == json.dumps(again), "the same evidence, state and seed give the same candidates")
@@ -115,6 +145,9 @@ def _parameters(optimizer: Transform) -> list[Parameter[Any]]:
         "text": lambda: Parameter("Be kind. Take your time. Answer with a number.", "an instruction", name="kit.instruction"),
         "choice": lambda: Parameter("plain", "a style", name="kit.style", space=spaces.get("choice")(["plain", "careful", "short"])),
         "number": lambda: Parameter(0.5, "a temperature", name="kit.temperature", space=spaces.get("number")(low=0.0, high=1.0)),
+        "json": lambda: Parameter({"steps": 2}, "settings", name="kit.settings", space=spaces.get("json")()),
+        "list": lambda: Parameter(["a", "b"], "labels", name="kit.labels", space=spaces.get("list")()),
+        "tensor": lambda: Parameter([0.5, 0.0, 1.0], "weights", name="kit.weights", space=spaces.get("tensor")(low=-2.0, high=2.0)),
         "demos": lambda: Parameter(None, "examples", name="kit.demos", space=spaces.get("demos")(max_shots=3)),
         "code": lambda: Parameter(
             "def f(x):\n    return x\n", "a function", name="kit.code", space=spaces.get("code")(signature="def f(x):")
@@ -129,19 +162,37 @@ def _parameters(optimizer: Transform) -> list[Parameter[Any]]:
 
 def _evidence(parameters: Sequence[Parameter[Any]]) -> Evidence:
     seen = {p.id: evidence_of(p, p.requires_grad) for p in parameters}
-    return Evidence(seen, _items(), random=random.Random(SEED), teacher=_items())
+    words = tuple(Contribution(i.item, i.feedback, "kit", "instruction") for i in _items() if i.feedback)
+    reached = {id: replace(p, gradients=words) if p.kind == "text" else p for id, p in seen.items()}
+    evidence = Evidence(reached, _items(), random=random.Random(SEED), teacher=_items())
+    return replace(evidence, history=(evidence.candidate({}).scored({"score": 0.5}),))
 
 
 def _items() -> tuple[ItemEvidence, ...]:
-    """Ten rows, half of them right."""
+    """Ten rows, half of them right; one on which the program failed, and one without an answer."""
     items = []
     for number in range(10):
         right = number % 2 == 0
         inputs, output = {"question": f"q{number}"}, f"a{number}" if right else "no idea"
         episode = Episode((Step("kit", inputs, output),), output, float(right), number)
         feedback = None if right else f"a{number} was wanted"
-        items.append(ItemEvidence(number, inputs, f"a{number}", output, {"score": float(right)}, feedback, episodes=(episode,)))
+        gradients = {"kit.instruction": [feedback]} if feedback else {}
+        graph = (_calling(number, output, feedback, float(right)),)
+        scores = {"score": float(right)}
+        items.append(ItemEvidence(number, inputs, f"a{number}", output, scores, feedback, gradients, (episode,), graph))
+    items.append(ItemEvidence(10, {"question": "q10"}, "a10", "ValueError: no", {"score": 0.0}, "The program failed: no", status="error"))
+    items.append(ItemEvidence(11, {"question": "q11"}, "a11", None, {}, "no connection", status="outage"))
     return tuple(items)
+
+
+def _calling(number: int, output: str, feedback: str | None, score: float) -> Calling:
+    """One call that reads the Parameters and a number of its own, and the feedback that its output was given."""
+    said = Calling(FEEDBACK, FEEDBACK, None, (Operand("output", (), output, number + 1),), (), feedback, number, 0, feedback, score)
+    read = [("instruction", "kit.instruction", "Be kind. Take your time. Answer with a number."), ("limit", "kit.temperature", 0.5)]
+    operands = [Operand("question", (), f"q{number}"), Operand("sure", (), (0.5 + number / 40) if score else 0.2 + number / 40)]
+    operands += [Operand(name, (), value, 100 + i, id) for i, (name, id, value) in enumerate(read)]
+    given = tuple((operand.name, operand.value) for operand in operands)
+    return Calling("kit", "bundle", "Answers a question.", tuple(operands), given, output, number, number + 1, consumers=(said,))
 
 
 def _values(candidate: Candidate, parameters: Sequence[Parameter[Any]]) -> Mapping[str, Any]:
@@ -150,8 +201,8 @@ def _values(candidate: Candidate, parameters: Sequence[Parameter[Any]]) -> Mappi
 
 
 def _shown(evidence: Evidence) -> str:
-    return repr([(p.id, p.space.encode(p.value), p.version) for p in evidence.parameters.values()]) + repr(
-        (evidence.items, evidence.teacher)
+    return repr([(p.id, p.space.encode(p.value), p.version, p.gradients) for p in evidence.parameters.values()]) + repr(
+        (evidence.items, evidence.teacher, evidence.history)
     )
 
 

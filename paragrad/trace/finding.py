@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 from paragrad.trace.parameter import Parameter
+
+_ATOMS = frozenset({FunctionType, str, int, float, bool, type(None)})  # hold no Parameter: passed over quickly, every call looks here
+_METHODS = _ATOMS | {property, staticmethod, classmethod, dict, list, tuple}  # the same for what a class holds
 
 
 def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
@@ -20,7 +24,7 @@ def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
             seen.add(id(value))
             found[path] = value
             continue
-        inside = _inside(value)
+        inside = _inside(value) if value.__class__ not in _ATOMS else ()
         if inside:
             seen.add(id(value))
             stack.extend((f"{path}{_step(key)}", child) for key, child in reversed(inside))
@@ -31,9 +35,9 @@ def _members(owner: Any) -> list[tuple[str, Any]]:
     """Attributes of an instance, then parts that its class holds (bundles, prompts, Parameters)."""
     own = [(name, value) for name, value in vars(owner).items() if not name.startswith("__")]
     known = {name for name, _ in own}
-    for cls in type(owner).__mro__:
+    for cls in type(owner).__mro__[:-1]:  # object holds nothing
         for name, value in vars(cls).items():
-            if name not in known and (isinstance(value, Parameter) or _is_part(value)):
+            if value.__class__ not in _METHODS and name not in known and (isinstance(value, Parameter) or _is_part(value)):
                 known.add(name)
                 own.append((name, value))
     return own

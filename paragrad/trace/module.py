@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterable, Mapping
-from contextvars import copy_context
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 from paragrad import registry
 from paragrad.errors import UsageError
+from paragrad.protocols.streaming import AsyncPieces, Pieces
+from paragrad.trace.aside import aside
 from paragrad.trace.bundle import BoundBundle, Bundle
 from paragrad.trace.escapes import Reads
 from paragrad.trace.finding import found_parameters
@@ -48,13 +49,18 @@ class Module:
 
     # --- running -----------------------------------------------------------------------------------
 
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # typed by the subclass's own ``forward``
 
-        def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-            """Typed by the subclass's own ``forward``."""
+        def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def predict(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+        async def acall(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+        async def apredict(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def stream(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> Pieces[R]: ...
+        def astream(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> AsyncPieces[R]: ...
+        def map(self: HasForward[P, R], rows: Iterable[Any], *, workers: int | None = None) -> list[R]: ...
+        def predict_many(self: HasForward[P, R], rows: Iterable[Any], *, workers: int | None = None) -> list[R]: ...
+        def bind(self, *, model: Any = None, release: str | None = None, refresh: float | None = None) -> Self: ...
 
-        def predict(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-            """Typed by the subclass's own ``forward``."""
     else:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -75,34 +81,46 @@ class Module:
                     out = _wait(out)
             return plain(out)
 
+        async def acall(self, *args: Any, **kwargs: Any) -> Any:
+            """The same without blocking the event loop."""
+            if inspect.iscoroutinefunction(self.forward):
+                return await self(*args, **kwargs)
+            out = await aside(lambda: self(*args, **kwargs))
+            return await out if inspect.isawaitable(out) else out
+
+        async def apredict(self, *args: Any, **kwargs: Any) -> Any:
+            """``predict`` without blocking the event loop."""
+            with within(record=False, reads=None):
+                return plain(await self.acall(*args, **kwargs))
+
+        def stream(self, *args: Any, **kwargs: Any) -> Any:
+            """``predict``, its words piece by piece as the model writes them; ``.result`` after the last piece.
+
+            The pieces are those of the program's last :class:`Generator` (in order of definition); an answer
+            that a model or cache gives at once is one piece.
+            """
+            return registry.facets.get("stream")(self, args, kwargs)
+
+        def astream(self, *args: Any, **kwargs: Any) -> Any:
+            """``stream`` for ``async for``."""
+            return registry.facets.get("astream")(self, args, kwargs)
+
+        def map(self, rows: Iterable[Any], *, workers: int | None = None) -> list[Any]:
+            """Run on many rows at once, recorded, results in order; a failing row is an error output."""
+            return registry.facets.get("map")(self, rows, workers=workers, record=True)
+
+        def predict_many(self, rows: Iterable[Any], *, workers: int | None = None) -> list[Any]:
+            """``map`` without a graph: plain values, a failing row is its :class:`ExecutionError`."""
+            return registry.facets.get("map")(self, rows, workers=workers, record=False)
+
+        def bind(self, *, model: Any = None, release: str | None = None, refresh: float | None = None) -> Any:
+            """This program with a model or a release of its own, held by the returned object in every thread."""
+            return registry.facets.get("bind")(self, model=model, release=release, refresh=refresh)
+
     async def _finish_async(self, awaitable: Any, reads: Reads) -> Any:
         with within(reads=reads):
             result = await awaitable
         return with_reads(result, reads)
-
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """The same without blocking the event loop."""
-        if inspect.iscoroutinefunction(self.forward):
-            return await self(*args, **kwargs)
-        context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(None, lambda: context.run(self, *args, **kwargs))
-
-    async def apredict(self, *args: Any, **kwargs: Any) -> Any:
-        """``predict`` without blocking the event loop."""
-        with within(record=False, reads=None):
-            return plain(await self.acall(*args, **kwargs))
-
-    def map(self, rows: Iterable[Any], *, workers: int | None = None) -> list[Any]:
-        """Run on many rows at once, recorded, results in order; a failing row is an error output."""
-        return registry.facets.get("map")(self, rows, workers=workers, record=True)  # type: ignore[no-any-return]
-
-    def predict_many(self, rows: Iterable[Any], *, workers: int | None = None) -> list[Any]:
-        """``map`` without a graph: plain values, a failing row is its :class:`ExecutionError`."""
-        return registry.facets.get("map")(self, rows, workers=workers, record=False)  # type: ignore[no-any-return]
-
-    def bind(self, *, model: Any = None, release: str | None = None, refresh: float | None = None) -> Any:
-        """This program with a model or a release of its own, held by the returned object in every thread."""
-        return registry.facets.get("bind")(self, model=model, release=release, refresh=refresh)
 
     # --- Parameters --------------------------------------------------------------------------------
 

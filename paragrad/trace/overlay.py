@@ -131,11 +131,21 @@ def pinned(parameters: Iterable[Any] = (), label: str = "") -> Iterator[Overlay]
         yield inside
 
 
-@contextmanager
-def overlaid(made: Overlay) -> Iterator[Overlay]:
+class overlaid:
     """Run a block in the context of ``made``."""
-    with within(overlay=made):
-        yield made
+
+    __slots__ = ("_within", "made")
+
+    def __init__(self, made: Overlay) -> None:
+        self.made = made
+        self._within = within(overlay=made)
+
+    def __enter__(self) -> Overlay:
+        self._within.__enter__()
+        return self.made
+
+    def __exit__(self, *_: object) -> None:
+        self._within.__exit__()
 
 
 @contextmanager

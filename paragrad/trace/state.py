@@ -7,8 +7,8 @@ ever shared by accident.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,13 @@ class State:
 
     def but(self, **changes: Any) -> State:
         """A copy with some attributes changed."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "fast"}
-        return State(**{**fields, **changes})
+        made = self.reading(self.reads)
+        for name, value in changes.items():
+            setattr(made, name, value)
+        made.fast = made.record and not made.hooks
+        return made
 
-    def reading(self, reads: Reads) -> State:
+    def reading(self, reads: Reads | None) -> State:
         """A copy with other reads; made by every traced call."""
         made = State.__new__(State)
         made.record, made.overlay, made.reads, made.hooks = self.record, self.overlay, reads, self.hooks
@@ -66,15 +69,22 @@ class State:
 STATE: ContextVar[State] = ContextVar("paragrad_state", default=State())  # noqa: B039 - State is immutable
 
 
-@contextmanager
-def within(**changes: Any) -> Iterator[State]:
+class within:
     """Run a block under a changed state."""
-    changed = STATE.get().but(**changes)
-    token = STATE.set(changed)
-    try:
-        yield changed
-    finally:
-        STATE.reset(token)
+
+    __slots__ = ("_changes", "_token")
+    _token: Token[State]
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+
+    def __enter__(self) -> State:
+        changed = STATE.get().but(**self._changes)
+        self._token = STATE.set(changed)
+        return changed
+
+    def __exit__(self, *_: object) -> None:
+        STATE.reset(self._token)
 
 
 class no_grad(ContextDecorator):

@@ -84,7 +84,7 @@ def check_data(value: Any, path: str = "data") -> Any:
         return freeze(value)
     if cls.__module__.partition(".")[0] == "torch":
         return registry.spaces.get("tensor")().check(value)
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, (str, int, float)) or hasattr(cls, "content_key"):  # the latter are frozen and known by their content
         return value
     raise TypeError(
         f"{path} is {shorten(repr(value))} of type {cls.__name__}; pass text, numbers, JSON-like values or arrays, or space=pg.Opaque()"

@@ -7,7 +7,21 @@ To add one: a file here with a subclass of :class:`AlgorithmBase` and its ``step
 from paragrad.data import DataLoader
 from paragrad.guides import AutoGuide
 from paragrad.trainers.base import AlgorithmBase
+from paragrad.trainers.basic import BasicSearch
+from paragrad.trainers.beam import BeamSearch
 from paragrad.trainers.minibatch import MinibatchAlgorithm
+from paragrad.trainers.pareto import ParetoSearch
 from paragrad.trainers.result import Result
+from paragrad.trainers.ucb import UCBSearch
 
-__all__ = ["AlgorithmBase", "AutoGuide", "DataLoader", "MinibatchAlgorithm", "Result"]
+__all__ = [
+    "AlgorithmBase",
+    "AutoGuide",
+    "BasicSearch",
+    "BeamSearch",
+    "DataLoader",
+    "MinibatchAlgorithm",
+    "ParetoSearch",
+    "Result",
+    "UCBSearch",
+]

@@ -8,6 +8,7 @@ hold the plans under way, and a resumed run explores them again, answered from t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -38,14 +39,12 @@ class Round:
     Attributes:
         number: of the round, its step in every coordinate. ``lane``: whose optimizer state it has.
         plan: what the algorithm planned. ``optimizer``: the lane's state at the start.
-        reserved: model calls it may take at most.
     """
 
     number: int
     lane: int
     plan: Any
     optimizer: Any
-    reserved: float
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,14 @@ class Found:
     Attributes:
         result: for the algorithm's ``decide``. ``optimizer``: the optimizer's state after it.
         news: candidates and their evaluations, told to every lane.
-        calls: model calls asked for; filled in by the engine.
+        calls, asked: model calls, and those of them that optimizer and critic asked for; filled in by the engine.
     """
 
     result: Any
     optimizer: Any
     news: Sequence[tuple[Candidate, Evaluation]] = ()
     calls: int = 0
+    asked: int = 0
 
 
 class LookAhead(AlgorithmBase):
@@ -72,9 +72,13 @@ class LookAhead(AlgorithmBase):
 
     depth = 6
 
-    def plan(self, session: Session, state: State, number: int) -> Mapping[str, Any] | None:
-        """What the round is to do, as plain data with all that it needs; None: nothing until a round is decided."""
-        raise NotImplementedError(f"{type(self).__name__} must plan its rounds: def plan(self, session, state, number)")
+    def plan(self, session: Session, state: State, number: int, rows: float) -> Mapping[str, Any] | None:
+        """What the round is to do, as plain data with all that it needs; None: nothing until a round is decided.
+
+        Args:
+            rows: how many rows it may evaluate; at least ``least_rows()``. The plan says under "rows" how many it will at most.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must plan its rounds: def plan(self, session, state, number, rows)")
 
     def explore(self, session: Session, plan: Mapping[str, Any], optimizer: Any, number: int) -> Found:
         """Do it. Runs beside other rounds: everything comes from the arguments, and effects go through ``session``."""
@@ -92,6 +96,10 @@ class LookAhead(AlgorithmBase):
         """The state after the last round; here validation may be completed."""
         return state
 
+    def width(self, state: State) -> int:
+        """How many rounds may be under way now, at most ``depth``."""
+        return self.depth
+
     def closing_rows(self, state: State) -> float:
         """Rows that ``conclude`` may score; kept back from the search."""
         return 0.0
@@ -101,7 +109,8 @@ class LookAhead(AlgorithmBase):
     def _search(self, session: Session, state: State, before: dict[str, Any], scores: list[float | None]) -> State:
         if "ahead" not in state.more:
             state = replace(
-                state, more={**state.more, "ahead": {"rounds": [], "next": 1, "lanes": lanes.opened(state.optimizer, self.depth)}}
+                state,
+                more={**state.more, "ahead": {"rounds": [], "next": 1, "asked": 0, "lanes": lanes.opened(state.optimizer, self.depth)}},
             )
         settled = session.ledger.state()  # type: ignore[union-attr]
         line = Line(self, session)
@@ -132,28 +141,37 @@ class LookAhead(AlgorithmBase):
 
     def _filled(self, line: Line, session: Session, state: State) -> State:
         """Start rounds until the look-ahead is full, the budget is spoken for, or nothing is left to do."""
-        while not state.done and len(line) < self.depth:
+        while not state.done and len(line) < self.width(state):
             reason = self.finished(session, state)
-            needed = self.least_rows() * state.calls_per_row
-            spoken_for = sum(one["reserved"] for one in state.more["ahead"]["rounds"]) + self.closing_rows(state) * state.calls_per_row
-            if not reason and not session.affords(spoken_for + needed):
+            rows = self._room(session, state)
+            if not reason and rows < self.least_rows():
                 if line:
                     break
+                needed = self.least_rows() * state.calls_per_row
                 reason = f"budget: {session.calls} calls used, the next round may take {needed:.0f} of {session.limit} for the search"
             number = state.more["ahead"]["next"]
-            plan = self.plan(session, state, number) if not reason else None
+            plan = self.plan(session, state, number, rows) if not reason else None
             if plan is None:
                 done = reason or ("" if line else "there is nothing more to try")
                 return replace(state, done=done)
-            state = self._started(line, state, number, plain_state(plan), needed)
+            state = self._started(line, state, number, plain_state(plan))
         return state
 
-    def _started(self, line: Line, state: State, number: int, plan: Any, reserved: float) -> State:
+    def _room(self, session: Session, state: State) -> float:
+        """Rows that fit the budget beside the rounds under way and the conclusion."""
+        if session.limit is None:
+            return math.inf
+        ahead = state.more["ahead"]
+        spoken_for: float = sum(one["plan"]["rows"] for one in ahead["rounds"]) + self.closing_rows(state)
+        asking = ahead["asked"] * (len(ahead["rounds"]) + 1)  # as much as the round that asked most
+        return float((session.limit - session.calls - asking) / state.calls_per_row - spoken_for)
+
+    def _started(self, line: Line, state: State, number: int, plan: Any) -> State:
         ahead = state.more["ahead"]
         taken = {one["lane"] for one in ahead["rounds"]}
         lane = next(i for i in range(self.depth) if i not in taken)
         optimizer, opened = lanes.take(ahead["lanes"], lane, self.optimizer, self.parameters)
-        current = Round(number, lane, plan, plain_state(optimizer), reserved)
+        current = Round(number, lane, plan, plain_state(optimizer))
         line.start(current)
         rounds = [*ahead["rounds"], vars(current)]
         return replace(state, more={**state.more, "ahead": {**ahead, "rounds": rounds, "next": number + 1, "lanes": opened}})
@@ -162,7 +180,8 @@ class LookAhead(AlgorithmBase):
         ahead = state.more["ahead"]
         news = [observed(self.parameters, candidate, evaluation) for candidate, evaluation in found.news]
         rounds = [one for one in ahead["rounds"] if one["number"] != current.number]
-        ahead = {**ahead, "rounds": rounds, "lanes": lanes.told(ahead["lanes"], current.lane, found.optimizer, news)}
+        opened = lanes.told(ahead["lanes"], current.lane, found.optimizer, news)
+        ahead = {**ahead, "rounds": rounds, "asked": max(ahead["asked"], found.asked), "lanes": opened}
         state = replace(state, step=state.step + 1, calls=session.calls, more={**state.more, "ahead": ahead})
         return self.decide(session, state, current.plan, found, current.number)
 
@@ -213,7 +232,7 @@ class Line:
     def _explore(self, current: Round, branch: Session, future: Future[Found]) -> None:
         try:
             found = self.algorithm.explore(branch, current.plan, current.optimizer, current.number)
-            future.set_result(replace(found, calls=branch.calls))
+            future.set_result(replace(found, calls=branch.calls, asked=branch.asked))
         except BaseException as error:  # noqa: BLE001 - raised when the round's turn comes
             if not isinstance(error, BudgetExceeded):  # rounds before it may still be paid for, and count
                 self._error = self._error or error

@@ -25,9 +25,9 @@ from paragrad.trainers.baseline import baseline
 from paragrad.trainers.choosing import refuse_unserved, trained
 from paragrad.trainers.delivery import deliver, resumed
 from paragrad.trainers.evaluation import mean_score
-from paragrad.trainers.finishing import finish
+from paragrad.trainers.finishing import finish, spent_by
 from paragrad.trainers.header import header_of
-from paragrad.trainers.intake import bound_rows, signature
+from paragrad.trainers.intake import bound_loader, bound_rows
 from paragrad.trainers.result import Result
 from paragrad.trainers.rows import place
 from paragrad.trainers.session import Session
@@ -99,10 +99,8 @@ class AlgorithmBase:
 
     def _loader(self, given: Any, seed: int) -> DataLoader:
         """Batches of rows that are bound to the program's inputs."""
-        names, optional = signature(self.program)
-        if isinstance(given, DataLoader):
-            return given.bind(names, optional=optional) if names else given
-        return DataLoader(bound_rows(given, self.program), self.batch_size, shuffle=True, seed=seed)
+        own = bound_loader(given, self.program)
+        return DataLoader(bound_rows(given, self.program), self.batch_size, shuffle=True, seed=seed) if own is None else own
 
     # --- what subclasses write ---------------------------------------------------------------------
 
@@ -194,7 +192,7 @@ class AlgorithmBase:
         state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))
         state.calls = session.calls
         state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
-        emit("baseline", score=found.score, items=found.items[:1])
+        emit("baseline", score=found.score, items=found.items[:1], spent=spent_by(session))
         return self._saved(session, state, values, [seen[p.number] for p in self.validation_rows])
 
     def _limit(self, session: Session, state: State) -> None:
@@ -217,6 +215,7 @@ class AlgorithmBase:
                 score=mean_score(state.scores([p.number for p in self.validation_rows])),
                 calls=state.calls,
                 limit=session.limit,
+                spent=spent_by(session),
             )
         return state
 

@@ -34,7 +34,7 @@ def baseline(trainer: Any, session: Session, values: dict[str, Any]) -> Evaluati
             break
     if reach.outputs:
         reach.refuse()
-        refuse_small_budget(trainer, Evaluation(tuple(items)).total("calls") / len(items))
+        refuse_small_budget(trainer, Evaluation(tuple(items)).asked / len(items))
     items += _run(session, values, rows[len(items) :], None if reach.found else reach)
     if all(item.status == "error" for item in items):
         raise ExecutionError(

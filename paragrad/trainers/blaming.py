@@ -7,7 +7,7 @@ sends nothing, and an operation that leads to no trained Parameter is never crit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from paragrad.protocols.evidence import ItemEvidence
@@ -19,37 +19,27 @@ from paragrad.trace.parameter import Parameter
 from paragrad.trainers.evaluation import Evaluation, all_right
 
 
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """What flowed back.
-
-    Attributes:
-        items: the rows; their gradients and graphs are filled, their Variables are let go.
-        gradients: Parameter id to contributions in the order of the rows.
-    """
-
-    items: tuple[ItemEvidence, ...]
-    gradients: Mapping[str, tuple[Any, ...]]
-
-
-def blame(parameters: Mapping[str, Parameter[Any]], base: Evaluation, propagators: Sequence[Any]) -> Blame:
+def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagators: Sequence[Any]) -> Evaluation:
     """Send the feedback of recorded rows back; call it in the context the rows ran in.
+
+    Returns:
+        The evaluation with gradients and graphs filled in and its Variables let go.
 
     Raises:
         ModelError, BudgetExceeded: the critic got no answer.
     """
-    right = all_right(base.scores)
-    wrong = [item for item, fine in zip(base.items, right, strict=True) if not fine and _has_graph(item)]
+    right = all_right(found.scores)
+    wrong = [item for item, fine in zip(found.items, right, strict=True) if not fine and _has_graph(item)]
     for item in wrong:
         extra_of(item.graph._n).item = item.item
     if wrong and propagators:
         outputs = [item.graph for item in wrong]
         backward(outputs, [Feedback(item.score, words_of(item)) for item in wrong], propagators=propagators)
-    found = {id: parameter._accumulator() for id, parameter in parameters.items()}
-    texts = {id: tuple(by_item(accumulator.texts)) for id, accumulator in found.items()}
-    graphs = [calling for accumulator in found.values() for calling in accumulator.graphs]
-    items = tuple(_filled(item, texts, graphs) for item in base.items)
-    return Blame(items, texts)
+    collected = {id: parameter._accumulator() for id, parameter in parameters.items()}
+    texts = {id: tuple(by_item(accumulator.texts)) for id, accumulator in collected.items()}
+    graphs = [calling for accumulator in collected.values() for calling in accumulator.graphs]
+    items = tuple(_filled(item, texts, graphs) for item in found.items)
+    return replace(found, items=items, gradients=texts, overlay=None)
 
 
 def words_of(item: ItemEvidence) -> str:

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paragrad.context import Scope, current_scope, scope
@@ -17,6 +17,7 @@ from paragrad.executors import run_coroutine
 from paragrad.guides.binding import BoundMetric
 from paragrad.guides.guide import score_of
 from paragrad.protocols.data import Episode, Row, Step
+from paragrad.protocols.environment import answering
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.protocols.gradient import Feedback
 from paragrad.trace.escapes import watch
@@ -26,6 +27,7 @@ from paragrad.trace.state import within
 from paragrad.trace.values import thaw
 from paragrad.trainers.rows import Placed
 
+MOST_FAILURES = 5  # of one row, told beside its feedback
 FLOOR = 0.0  # the score of a row on which the program itself failed
 
 
@@ -48,12 +50,14 @@ class Evaluation:
     Attributes:
         delta: mean gain over the base on the same rows, once compared; else 0.
         accepted: whether the trainer took the candidate.
+        gradients: Parameter id to what flowed back to it, in the order of the rows; once blamed.
         overlay: the context the rows ran in, kept while their graphs may still be asked who is to blame.
     """
 
     items: tuple[ItemEvidence, ...]
     delta: float = 0.0
     accepted: bool = False
+    gradients: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, compare=False, repr=False)
     overlay: Any = field(default=None, compare=False, repr=False)
 
     @property
@@ -65,6 +69,11 @@ class Evaluation:
     def score(self) -> float:
         """The mean over rows that have a score."""
         return mean_score(self.scores)
+
+    @property
+    def asked(self) -> int:
+        """Model calls, those of the metric included."""
+        return int(self.total("calls")) + int(self.total("guide_calls"))
 
     def total(self, name: str) -> Any:
         """Sum of ``spent`` over rows: "calls", "input_tokens", "output_tokens"; "usd" is None when a price is unknown."""
@@ -86,8 +95,10 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
     steps: list[Step] = []
     at = current_scope()
     try:
-        output, status = _output(program, row, steps, record, reach)
-        feedback = _error_feedback(output) if status == "error" else _judge(metric, placed, output, steps)
+        with answering(row):
+            output, status = _output(program, row, steps, record, reach)
+            steps = [replace(step, row=row) for step in steps]
+            feedback, asked = (_error_feedback(output), 0) if status == "error" else _judge(metric, placed, output, steps)
     except Outage as error:
         return ItemEvidence(placed.number, dict(row.inputs), row.target, None, {}, str(error), status="outage", spent=_spent(at))
     scores = {"score": score_of(feedback), **{name: float(value) for name, value in feedback.metrics.items()}}
@@ -98,11 +109,11 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
         target=row.target,
         output=str(plain(output)) if isinstance(plain(output), Failure) else plain(output),
         scores=scores,
-        feedback=plain(feedback.text),
+        feedback=_with_failures(plain(feedback.text), scores["score"], steps),
         episodes=(episode,),
         graph=output if record else None,
         status=status,
-        spent=_spent(at),
+        spent={**_spent(at), "guide_calls": asked},
     )
 
 
@@ -134,17 +145,30 @@ def _error_feedback(output: Any) -> Feedback:
     return Feedback(FLOOR, f"The program failed: {plain(output)}")
 
 
-def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Step]) -> Feedback:
-    """The metric's feedback, recorded as an effect: a resumed run is told the same."""
+def _with_failures(text: str | None, score: float, steps: Sequence[Step]) -> str | None:
+    """The words of the feedback; of a row that is not right, also what failed on the way (a tool that raised, say)."""
+    if score >= 1.0:
+        return text
+    failed = {
+        f"{step.component} failed: ({step.output.type}) {step.output.message}": step.output
+        for step in steps
+        if isinstance(step.output, Failure)
+    }
+    told = [line for line, failure in failed.items() if failure.message not in (text or "")]
+    return "\n".join(part for part in (text, *told[:MOST_FAILURES]) if part) or None
+
+
+def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Step]) -> tuple[Feedback, int]:
+    """The metric's feedback, recorded as an effect: a resumed run is told the same; and the model calls it took."""
     row, value = placed.row, plain(output)
     outer = current_scope()
     call = steps[-1] if steps else None
     if outer is None:
-        return metric(row, value, trace=tuple(steps), call=call)
+        return metric(row, value, trace=tuple(steps), call=call), 0
     inner = outer.child("guide")
     with scope(inner), within(steps=None, record=False):
         if inner.journal is None:
-            return metric(row, value, trace=tuple(steps), call=call)
+            return metric(row, value, trace=tuple(steps), call=call), inner.spent.total()["calls"]
         digest = hashlib.sha256(f"{metric.name}|{row.id}|{_content(value)}".encode()).hexdigest()
         payload, replayed = inner.journal.effect(
             inner.coordinate(), "guide", digest, lambda: _asked(metric, row, value, steps, inner), paid=False
@@ -152,7 +176,7 @@ def _judge(metric: BoundMetric, placed: Placed, output: Any, steps: Sequence[Ste
     spent = payload["spent"]
     if replayed and inner.ledger is not None and spent["calls"]:
         inner.ledger.replay(phase="guide", calls=spent["calls"], tokens=spent["input_tokens"] + spent["output_tokens"], usd=spent["usd"])
-    return Feedback(payload["score"], payload["text"], **payload["metrics"])
+    return Feedback(payload["score"], payload["text"], **payload["metrics"]), int(spent["calls"])
 
 
 def _content(value: Any) -> str:

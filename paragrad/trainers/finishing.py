@@ -20,7 +20,7 @@ def finish(trainer: Any, session: Session, state: State, before: dict[str, Any],
     numbers = [placed.number for placed in trainer.validation_rows]
     validation = held_out(_bare(baseline), _bare(state.scores(numbers)), trainer.seed)
     best = Candidate(
-        dict(state.best), base=run_id or "", origin=state.history[-1]["origin"] if state.history else "",
+        dict(state.best), base=run_id or "", origin=_origin(state),
         scores={"score": validation.after.mean.value}, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
     )  # fmt: skip
     test = _test(trainer, session, state, before, bool(best.changed()))
@@ -46,6 +46,11 @@ def finish(trainer: Any, session: Session, state: State, before: dict[str, Any],
         models=_models(trainer),
         simulated=_simulated(trainer),
     )
+
+
+def _origin(state: State) -> str:
+    """Where the winner came from: the last decision that took a candidate."""
+    return next((str(entry["origin"]) for entry in reversed(state.history) if entry.get("decision") == "accepted"), "")
 
 
 def _test(trainer: Any, session: Session, state: State, before: dict[str, Any], changed: bool) -> HeldOut | None:

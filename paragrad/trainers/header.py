@@ -55,14 +55,21 @@ def _settings(part: Any, depth: int = 0) -> Any:
 
 
 def source_of(program: Module) -> str:
-    """The program's source as far as it can be found; its class name otherwise."""
+    """The program's source as far as it can be found, with that of its tools; its class name otherwise."""
     subject: Any = program.fn if isinstance(program, Wrapped) else type(program)
     subject = getattr(subject, "wrapped", getattr(subject, "__wrapped__", subject))
     wrapped = getattr(program, "__wrapped__", None)
+    tools = program.sources() if hasattr(program, "sources") else ()
+    return "\n".join(map(_source, (wrapped if wrapped is not None else subject, *tools)))
+
+
+def _source(subject: Any) -> str:
+    if isinstance(subject, str):
+        return subject
     try:
-        return inspect.getsource(wrapped if wrapped is not None else subject)
+        return inspect.getsource(subject)
     except (OSError, TypeError):
-        return getattr(subject, "__qualname__", type(program).__qualname__)
+        return str(getattr(subject, "__qualname__", type(subject).__qualname__))
 
 
 def _rows(placed: Any) -> str:

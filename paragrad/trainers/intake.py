@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable
 from typing import Any
 
-from paragrad.data import DataLoader, Dataset, rows
-from paragrad.trace.binding import Binder
-from paragrad.trace.bundle import BoundBundle, Bundle
-from paragrad.trace.module import Module, Wrapped
+from paragrad.data import DataLoader, Dataset, loader_of, rows
+from paragrad.modules.inputs import input_kinds, input_names
+from paragrad.trace.module import Module
 
 
 def bound_rows(data: Any, program: Module) -> Dataset:
-    """Rows in memory, bound to the program's inputs.
+    """Rows in memory, bound to the program's inputs; cells of pictures, sounds, files and chats are made into such.
 
     Raises:
-        DataError: an input that is no column.
+        DataError: an input that is no column, or a cell that is not what the program takes.
     """
-    loaded = data.dataset if isinstance(data, DataLoader) else rows(data)
-    names, optional = signature(program)
-    return loaded.bind(names, optional=optional) if names else loaded
+    loader = loader_of(data)
+    loaded = rows(data) if loader is None else loader.dataset
+    names, optional = input_names(program)
+    return loaded.bind(names, optional=optional, convert=_converters(program)) if names else loaded
 
 
-def signature(program: Module) -> tuple[list[str], list[str]]:
-    """Names of the program's inputs, and those that have a default. Empty when it takes anything."""
-    binder = _binder(program)
-    if binder is None or binder.signature is None:
-        return list(getattr(program, "inputs", None) or ()), []
-    named = [p for p in binder.signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return [p.name for p in named], [p.name for p in named if p.default is not inspect.Parameter.empty]
+def bound_loader(data: Any, program: Module) -> DataLoader | None:
+    """The user's own loader, of whatever kind, bound to the program's inputs; None when ``data`` is none."""
+    loader = loader_of(data)
+    names, optional = input_names(program)
+    if loader is None or not names:
+        return loader
+    return loader.bind(names, optional=optional, convert=_converters(program))
 
 
-def _binder(program: Module) -> Binder | None:
-    own: Binder | None = getattr(program, "_binder", None)
-    if own is not None:
-        return own
-    if getattr(program, "inputs", None) is not None or hasattr(program, "instruction"):
-        return None
-    fn = program.fn if isinstance(program, Wrapped) else program.forward
-    if isinstance(fn, Bundle):
-        return fn.binder
-    return Binder(fn.bundle.fn.__get__(fn.instance)) if isinstance(fn, BoundBundle) else Binder(fn)
+def _converters(program: Module) -> dict[str, Callable[[Any, Any], Any]]:
+    return {name: kind.read for name, kind in input_kinds(program).items()}

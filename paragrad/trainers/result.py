@@ -202,7 +202,7 @@ def held_out(before: Pass, after: Pass, seed: int = 0) -> HeldOut:
 
 def pass_of(evaluation: Any) -> Pass:
     """An evaluation as a pass."""
-    spent = {name: evaluation.total(name) for name in ("calls", "input_tokens", "output_tokens", "usd")}
+    spent = {name: evaluation.total(name) for name in ("calls", "guide_calls", "input_tokens", "output_tokens", "usd")}
     return Pass(mean_interval(evaluation.scores), tuple(evaluation.scores), evaluation.items, spent)
 
 

@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 from paragrad.context import Coordinate, Scope, scope
-from paragrad.errors import NotConnected, Outage, ProposalError, UsageError
+from paragrad.errors import NotConnected, ProposalError, UsageError
 from paragrad.events import emit
 from paragrad.executors import Threads
 from paragrad.guides.binding import BoundMetric
@@ -24,8 +24,9 @@ from paragrad.trace.module import Module
 from paragrad.trace.overlay import Overlay, guarded, overlaid, pinned
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE
-from paragrad.trainers.blaming import Blame, blame
+from paragrad.trainers.blaming import blamed
 from paragrad.trainers.evaluation import Evaluation, run_row
+from paragrad.trainers.failures import late_item, refuse_outage
 from paragrad.trainers.rows import Placed
 
 Values = Mapping[str, Any]
@@ -63,6 +64,7 @@ class Session:
         parameters: trained Parameters by id.
         calls: model calls asked for so far, answered from a cache or not; decisions depend on this
             count and never on what a cache happened to hold.
+        asked: those of them that optimizer and critic asked for.
         limit: how many calls the search may use, the held-out test's share taken off.
         halted: set when a part of the run failed, so that parts beside it pay for nothing more.
         within: the scope around every effect of this part; once closed, it has no more effects.
@@ -80,6 +82,7 @@ class Session:
     journal: Journal | None = None
     ledger: Ledger | None = None
     calls: int = 0
+    asked: int = 0
     limit: int | None = None
     base: Overlay | None = None
     threads: Threads | None = field(default=None, repr=False)
@@ -128,7 +131,12 @@ class Session:
         Args:
             learn: keep what :meth:`propose` needs, when the optimizer reads graphs or gradients.
         """
-        return self.evaluate_all([Job(values, rows, candidate, label, record=learn and bool(GRAPH & self.optimizer.needs))], step=step)[0]
+        return self.evaluate_all([Job(values, rows, candidate, label, record=learn and self.learns)], step=step)[0]
+
+    @property
+    def learns(self) -> bool:
+        """Whether the optimizer reads graphs or what flows back over them."""
+        return bool(GRAPH & self.optimizer.needs)
 
     def evaluate_all(self, jobs: Sequence[Job], *, step: int) -> list[Evaluation]:
         """Run several candidates on their rows, all at once; results in the order of jobs and rows.
@@ -155,7 +163,7 @@ class Session:
             assert item is not None
             items.append(item)
             emit("row", label=tasks[index].job.label, done=len(items), of=len(tasks), score=item.score, item=item)
-        self.calls += Evaluation(tuple(items)).total("calls")
+        self.calls += Evaluation(tuple(items)).asked
         refuse_outage(items)
         cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
         kept = [made if job.record else None for job, made in zip(jobs, overlays, strict=True)]
@@ -166,37 +174,48 @@ class Session:
             return run_row(self.program, task.placed, self.metric, record=task.job.record, reach=task.job.reach)
 
     def propose(
-        self, values: Values, base: Evaluation, state: Any, *, step: int, n: int, history: Sequence[Candidate] = ()
+        self, values: Values, base: Evaluation, state: Any, *, step: int, n: int, part: int = 0, history: Sequence[Candidate] = ()
     ) -> tuple[list[Candidate], Any]:
         """Candidates of the optimizer on ``values``, checked against spaces and constraints.
 
         Args:
             base: what these values did on some rows, evaluated with ``learn=True``.
+            part: which of several proposals of one step this is.
         """
         self._refuse_halted()
-        blamed = self._blamed(base, step)
-        at = self._scope(Coordinate(step, phase="optimizer"))
+        base = self.blamed(base, step=step, part=part)
+        at = self._scope(Coordinate(step, part, phase="optimizer"))
         with scope(at), overlaid(self.overlay(values)):
-            parameters = {id: replace(evidence_of(p), gradients=blamed.gradients.get(id, ())) for id, p in self.parameters.items()}
-            random = Random(Coordinate(step, phase="optimizer").seed(self.seed))
-            teacher = blamed.items if "teacher" in self.optimizer.needs else ()
-            evidence = Evidence(parameters, blamed.items, tuple(history), random, teacher)
+            parameters = {id: replace(evidence_of(p), gradients=base.gradients.get(id, ())) for id, p in self.parameters.items()}
+            random = Random(at.at.seed(self.seed))
+            teacher = base.items if "teacher" in self.optimizer.needs else ()
+            evidence = Evidence(parameters, base.items, tuple(history), random, teacher)
             candidates, state = self.optimizer.propose(evidence, state, n=min(n, self.optimizer.per_step or n), ask=self._ask)
             checked = [c for c in map(self._accepted, candidates) if c is not None]
-        self.calls += at.spent.total()["calls"]
+        self._count_asked(at)
         return checked, state
 
-    def _blamed(self, base: Evaluation, step: int) -> Blame:
-        """The rows with what flowed back over their graphs; the critic's calls have a phase of their own."""
-        if base.overlay is None:
-            return Blame(base.items, {})
-        model = self._writer() if "gradients" in self.optimizer.needs else None
-        carried = carriers(self.optimizer.needs, getattr(self.optimizer, "critic", None), model)
-        at = self._scope(Coordinate(step, phase="critic"))
-        with scope(at), overlaid(base.overlay):
-            found = blame(self.parameters, base, carried)
-        self.calls += at.spent.total()["calls"]
-        return found
+    def _count_asked(self, at: Scope) -> None:
+        calls = at.spent.total()["calls"]
+        self.calls += calls
+        self.asked += calls
+
+    def blamed(self, found: Evaluation, *, step: int, part: int = 0, ask: bool = True) -> Evaluation:
+        """Recorded rows with what flowed back over their graphs, which are let go.
+
+        Args:
+            ask: whether a critic is asked, when the optimizer reads gradients; else words flow as they are.
+        """
+        if found.overlay is None:
+            return found
+        needs = self.optimizer.needs if ask else frozenset({"blame"})
+        model = self._writer() if "gradients" in needs else None
+        carried = carriers(needs, getattr(self.optimizer, "critic", None), model)
+        at = self._scope(Coordinate(step, part, phase="critic"))
+        with scope(at), overlaid(found.overlay):
+            after = blamed(self.parameters, found, carried)
+        self._count_asked(at)
+        return after
 
     def _accepted(self, candidate: Candidate) -> Candidate | None:
         """The candidate with checked values, or None when a space or constraint refuses it."""
@@ -222,7 +241,7 @@ class Session:
     def branch(self, ledger: Any = None) -> Session:
         """The same run for a part that goes on beside others; counts its own calls."""
         around = Scope(Coordinate(), seed=self.seed)
-        return replace(self, calls=0, ledger=ledger if ledger is not None else self.ledger, within=around)
+        return replace(self, calls=0, asked=0, ledger=ledger if ledger is not None else self.ledger, within=around)
 
     def _refuse_halted(self) -> None:
         if self.halted.is_set():
@@ -251,36 +270,3 @@ def _refuse_teacher() -> None:
         if not over.trainable:
             raise UsageError("a run was started inside pg.teacher(), where nothing is trained; start it outside the block")
         over = over.outer
-
-
-def late_item(placed: Placed, error: BaseException | None) -> ItemEvidence:
-    """A row that ran past its deadline is a failure of the program; other errors are raised."""
-    if not isinstance(error, TimeoutError):
-        assert error is not None
-        raise error
-    row = placed.row
-    return ItemEvidence(
-        placed.number,
-        dict(row.inputs),
-        row.target,
-        str(error),
-        {"score": 0.0},
-        f"The program failed: {error}",
-        status="error",
-        spent=_nothing(),
-    )
-
-
-def _nothing() -> dict[str, Any]:
-    return {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
-
-
-def refuse_outage(items: Sequence[ItemEvidence]) -> None:
-    """An outage is not a score.
-
-    Raises:
-        Outage: a row got no answer.
-    """
-    lost = [item for item in items if item.status == "outage"]
-    if lost:
-        raise Outage(f"{len(lost)} of {len(items)} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")

@@ -136,7 +136,8 @@ def test_A13_few_shot_training_needs_scores_alone(monkeypatch: pytest.MonkeyPatc
 
         return refuse
 
-    monkeypatch.setattr("paragrad.optimizers.base.backward", counted("backward"))
+    monkeypatch.setattr("paragrad.optimizers.sending.backward", counted("backward"))
+    monkeypatch.setattr("paragrad.trainers.blaming.backward", counted("backward"))
     monkeypatch.setattr(Text, "pull", counted("critic"))
     monkeypatch.setattr("paragrad.trainers.session.Session._ask", counted("optimizer model"))
     program, wire = FewShot(), Logged(script=by_demos)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 import paragrad as pg
-from paragrad.errors import BudgetExceeded, DataError, MetricError, Outage
+from paragrad.errors import BudgetExceeded, DataError, MetricError, Outage, UsageError
 from paragrad.runs.discovery import parameters_read_by
 
 ROWS = [{"ticket": f"ticket {i}", "target": "billing" if i % 2 else "bug"} for i in range(40)]
@@ -71,9 +71,12 @@ def test_the_metrics_own_calls_are_counted_and_bounded() -> None:
         return judge_model(f"Is {output} right?") == "yes"
 
     wire = pg.llm.Fake(lambda request: "billing")
-    result = pg.fit(route, ROWS, metric=judged, model=wire, budget="200 calls", journal=False, progress=False, apply=False)
-    assert wire.calls + judge_wire.calls <= 200
+    result = pg.fit(route, ROWS, metric=judged, model=wire, budget="300 calls", journal=False, progress=False, apply=False)
+    assert wire.calls + judge_wire.calls <= 300
     assert result.spent["phases"]["guide"]["calls"] == judge_wire.calls
+    assert result.test is not None, "the metric's calls are counted, so the held-out test is still paid for"
+    with pytest.raises(UsageError, match="a budget of 200 calls does not reach one round"):
+        pg.fit(route, ROWS, metric=judged, model=wire, budget="200 calls", journal=False, progress=False, apply=False)
 
 
 WORDS: Any = pg.Parameter("Decide.", name="words")

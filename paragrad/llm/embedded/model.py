@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paragrad.errors import BadRequest, Corrupted, ModelError, NotConnected
+from paragrad.llm.layer import current_call
 from paragrad.llm.types import Request, Response, Usage
 
 if TYPE_CHECKING:
@@ -57,7 +58,13 @@ class EmbeddedModel:
         return self._load()[0].network.weights.digest
 
     def complete(self, requests: list[Request]) -> list[Response | ModelError]:
-        """Answers every request, in order. A request that cannot be answered gives its error, the others are not touched."""
+        """Answers every request, in order. A request that cannot be answered gives its error, the others are not touched.
+
+        A single answer that someone listens to is told token by token.
+        """
+        call = current_call()
+        if call is not None and call.listener is not None and len(requests) == 1 and requests[0].n == 1:
+            return [self._told(requests[0], call.hear)]
         try:
             engine, tokenizer = self._load()
         except Corrupted as error:
@@ -78,6 +85,19 @@ class EmbeddedModel:
             raise answers
         engine.run(answers, lambda answer: watch(answer.options.index, answer.text))
         return _response(answers)
+
+    def _told(self, request: Request, hear: Callable[[str], None]) -> Response | ModelError:
+        from paragrad.llm.embedded.pieces import Pieces
+
+        pieces = Pieces(request.stop, hear)
+        try:
+            answer = self.stream(request, lambda _, text: pieces.grow(text))
+        except Corrupted as error:
+            return NotConnected(str(error))
+        except ModelError as error:
+            return error
+        pieces.end(answer.text)
+        return answer
 
     def count(self, text: str) -> int:
         """Tokens of a text."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from paragrad.errors import ModelError
 from paragrad.llm.embedded.model import EmbeddedModel
 from paragrad.llm.embedded.openai_format import chunk, completion, error_body, parse_request, stream_end
+from paragrad.llm.embedded.pieces import overlap
 from paragrad.llm.types import Request, Response
 
 LARGEST_BODY = 4_000_000
@@ -172,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
         def watch(index: int, text: str) -> None:
-            held = max((_overlap(text, stop) for stop in request.stop), default=0)
+            held = max((overlap(text, stop) for stop in request.stop), default=0)
             safe = text[: len(text) - held]
             if index not in shown:
                 event(chunk(request, index, {"role": "assistant", "content": ""}))
@@ -194,8 +195,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of ``text`` might begin ``stop``; they are held back."""
-    return next((n for n in range(min(len(text), len(stop)), 0, -1) if stop.startswith(text[-n:])), 0)
