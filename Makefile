@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
-.PHONY: help setup demo test check format conformance bench faults docs clean
+.PHONY: help setup demo test check format conformance bench faults docs clean peer-server peer-trackers
 
 help:           ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Paragrad needs Python 3.11 or newer; set PYTHON=...")'
@@ -45,8 +45,14 @@ bench: setup    ## measure; writes benchmarks/RESULTS.md
 faults: setup   ## the long fault-injection runs
 	@PARAGRAD_FAULTS=long $(BIN)/python -m pytest -m faults tests -s $(ARGS)
 
+peer-server:    ## a server of another make in an environment of its own: transformers serve, on a model made in code
+	@tools/peers.sh server $(PYTHON)
+
+peer-trackers:  ## MLflow and Weights & Biases for real, offline, in an environment of their own
+	@tools/peers.sh trackers $(PYTHON)
+
 docs: setup     ## the documentation's code and links
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
 clean:          ## remove what was made here
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) $(VENV)-server $(VENV)-trackers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

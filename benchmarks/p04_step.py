@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.stored import measured
 from paragrad.llm import stack, use
 from paragrad.llm.fake import Fake
 from paragrad.modules import Generator
@@ -107,6 +108,10 @@ def main() -> None:
     print(f"critic calls, first prompt fixed, 33 wrong: {fixed['calls']} (needed {BATCH})")
     print(f"critic calls, 2 wrong of 33: {few['calls']} (needed 4; peer textgrad 51 where 2 are needed)")
     print(f"critic calls, all perfect: {none['calls']} (target 0)")
+    for peer, found in measured("step").items():
+        print(
+            f"peer {peer}: forward {found['forward']:.0f}×, backward {found['backward']:.0f}× its path; {found['calls_two_wrong']} calls, 2 wrong"
+        )
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.stored import measured
 from paragrad.data import rows
 from paragrad.executors import Threads
 from paragrad.guides.binding import bind_metric
@@ -82,6 +83,8 @@ def main() -> None:
     print(f"bare, CPU per item in ms: {figures['bare_cpu_ms']:.3f} (target ≤ 0.15; peer AdalFlow 0.14)")
     print(f"as fit runs it, wall ÷ ideal: {figures['fit_wall']:.3f} (target ≤ 1.02)")
     print(f"as fit runs it, CPU per item in ms: {figures['fit_cpu_ms']:.3f} (target ≤ 0.4)")
+    for peer, found in measured("evaluation").items():
+        print(f"peer {peer}: wall ÷ ideal {found['wall']:.3f}, CPU per item {found['cpu_ms']:.3f} ms")
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -17,15 +17,15 @@ from typing import Any
 
 from benchmarks.landscapes import Counter, Landscape
 from benchmarks.landscapes.program import Program, ScriptedReflect, data, metric
-from benchmarks.peers.stored import stored
+from benchmarks.peers.settings import WAITING
+from benchmarks.peers.stored import measured
 from paragrad.llm.fake import Fake
 from paragrad.optimizers.asking import ask_all
 from paragrad.protocols.evidence import Ask, Candidate, Evidence
 from paragrad.runs import fit
 
 OUT = Path(__file__).parent / "out" / "p06.json"
-SLOTS, TASK, PROPOSER = 32, 0.05, 0.2
-CALLS, VALIDATION = 1000, 100
+SLOTS: int = WAITING["slots"]
 TARGETS = {"pareto": "≥ 60 %", "minibatch": "≥ 90 %"}
 
 
@@ -58,8 +58,8 @@ class Slow(Fake):
 
 def search(algorithm: str, calls: int, home: str, seed: int = 0) -> dict[str, float]:
     """One run as ``fit`` runs it, recorded."""
-    landscape = Landscape("hard", seed, VALIDATION)
-    task, proposer = Slow(TASK, "task"), Slow(PROPOSER, "proposer")
+    landscape = Landscape(WAITING["variant"], seed, WAITING["validation"])
+    task, proposer = Slow(WAITING["task_seconds"], "task"), Slow(WAITING["proposer_seconds"], "proposer")
     started = time.perf_counter()
     result = fit(
         Program(landscape.start), data(landscape.train), data(landscape.validate), metric=metric(Counter(landscape)), model=task,
@@ -78,9 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--algorithm", nargs="*", default=list(TARGETS))
-    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--calls", type=int, default=WAITING["budget"])
     asked = parser.parse_args(arguments)
-    peers = {f"{peer} {setting}": found for peer, kept in stored().items() for setting, found in kept.get("utilisation", {}).items()}
     figures: dict[str, Any] = {}
     for algorithm in asked.algorithm:
         with tempfile.TemporaryDirectory() as home:
@@ -90,8 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         print(f"P6 {algorithm}, paid calls thrown away: {found['thrown_away']:.1%} (target ≤ 10 %)")
         print(f"P6 {algorithm}, wall: {found['wall']:.2f} s; stopped: {found['stopped']}")
-    for name, found in peers.items():
-        print(f"P6 peer {name}: {found['utilisation']:.1%} over {found['calls']} calls in {found['wall']:.1f} s (stored)")
+    peers = measured("utilisation")
+    for peer, settings in peers.items():
+        for setting, found in settings.items():
+            print(f"P6 {peer}, {setting}: {found['utilisation']:.1%} over {found['calls']} calls in {found['wall']:.1f} s")
     if not peers:
         print("P6 peers: no stored results; sh benchmarks/peers/setup.sh, then python -m benchmarks.peers --what utilisation")
     OUT.parent.mkdir(exist_ok=True)

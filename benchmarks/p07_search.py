@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.landscapes import COLUMNS, Column, Counter, Landscape
 from benchmarks.landscapes.counter import BUDGET
-from benchmarks.landscapes.figures import better, figures, shown
+from benchmarks.landscapes.figures import best, figures, shown
 from benchmarks.peers.settings import PEERS
 from benchmarks.peers.stored import stored
 
@@ -70,35 +70,33 @@ def column(algorithm: str, found: Column, seeds: int, validation: int | None, po
     return [job.result() for job in jobs]
 
 
-def target(name: str, kept: dict[str, dict[str, Any]]) -> str:
+Kept = Mapping[str, Mapping[str, Any]]
+
+
+def settings_of(kept: Kept, peer: str, name: str, seeds: int, ungated: bool = False) -> dict[str, dict[str, Any]]:
+    """A peer's figures on a column by setting, over the seeds that were asked for as far as they are stored."""
+    searched = kept.get(peer, {}).get("search", {}).get(name, {})
+    loose = PEERS[peer].ungated if peer in PEERS else ()
+    return {setting: figures(one["runs"][:seeds]) for setting, one in searched.items() if (setting.split()[0] in loose) == ungated}
+
+
+def target(name: str, kept: Kept, seeds: int) -> str:
     """What a column's figure has to reach, from the peers' figures."""
-    ratio = RATIOS.get(name)
-    best = best_of(name, {"gepa": kept["gepa"]}) if "gepa" in kept else None
-    if ratio is not None and best is not None and best[1]["median"] is not None:
-        return f"target ≤ {ratio * best[1]['median']:,.0f}, {ratio}× of GEPA's best setting; goal {GOAL * best[1]['median']:,.0f}"
-    if name in LEVEL:
-        return "target: at least as good as every peer that validates"
-    return "no target"
+    rivals = settings_of(kept, "gepa", name, seeds)
+    calls = rivals[best(rivals)]["median"] if rivals else None
+    if name in RATIOS and calls is not None:
+        return f"target ≤ {RATIOS[name] * calls:,.0f}, {RATIOS[name]}× of GEPA's best setting; goal {GOAL * calls:,.0f}"
+    return "target: at least as good as every peer that validates" if name in LEVEL else "no target"
 
 
-def best_of(name: str, kept: dict[str, dict[str, Any]], ungated: bool = False) -> tuple[str, dict[str, Any]] | None:
-    """The best setting on a column among peers, those without a gate only if asked for."""
-    found: tuple[str, dict[str, Any]] | None = None
-    for peer, stored_ in kept.items():
-        for setting, one_ in stored_.get("search", {}).get(name, {}).items():
-            loose = setting.split()[0] in (PEERS[peer].ungated if peer in PEERS else ())
-            if loose == ungated and (found is None or better(one_, found[1])):
-                found = (f"{peer} {setting}", one_)
-    return found
-
-
-def peers_line(name: str, kept: dict[str, dict[str, Any]]) -> str:
+def peers_line(name: str, kept: Kept, seeds: int) -> str:
     """The best setting of every peer on a column; † marks those without a gate."""
     parts = []
-    for peer in kept:
-        for ungated, mark in ((False, ""), (True, "†")):
-            best = best_of(name, {peer: kept[peer]}, ungated)
-            parts += [f"{best[0]}{mark} {shown(best[1])}"] if best is not None else []
+    for peer, (ungated, mark) in product(kept, ((False, ""), (True, "†"))):
+        found = settings_of(kept, peer, name, seeds, ungated)
+        if found:
+            setting = best(found)
+            parts.append(f"{peer} {setting}{mark} {shown(found[setting])}")
     return "; ".join(parts)
 
 
@@ -119,17 +117,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, algorithm in product(asked.landscape, asked.algorithm):
             runs = column(algorithm, COLUMNS[name], asked.seeds, asked.validation, pool)
             found.setdefault(name, {})[algorithm] = {**figures(runs), "runs": runs}
-            print(f"P7 {COLUMNS[name]}, {algorithm}: {shown(found[name][algorithm])} ({target(name, kept)})", flush=True)
+            print(f"P7 {COLUMNS[name]}, {algorithm}: {shown(found[name][algorithm])} ({target(name, kept, asked.seeds)})", flush=True)
             for run in runs if asked.runs else ():
                 print("   ", {key: run[key] for key in ("seed", "hit", "final", "calls", "reported", "stopped", "seconds")})
             if kept and algorithm == asked.algorithm[-1]:
-                print(f"P7 {COLUMNS[name]}, peers: {peers_line(name, kept)}")
+                print(f"P7 {COLUMNS[name]}, peers: {peers_line(name, kept, asked.seeds)}")
     _about(kept)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def _about(kept: dict[str, dict[str, Any]]) -> None:
+def _about(kept: Kept) -> None:
     """Where the peers' figures come from, and what could not be compared."""
     if not kept:
         print("P7 peers: no stored results; sh benchmarks/peers/setup.sh, then python -m benchmarks.peers")

@@ -29,18 +29,18 @@ def train_the_reply(critic: Critic) -> str:
     optimizer.zero_grad()
     optimizer.backward(reply(QUESTION), "Nobody can tell when it was.")
     optimizer.step()
-    return reply.instruction.value
+    return str(reply.instruction.value)
 
 
 def train_the_critic(critic: Critic) -> str:
     """What people say of a criticism reaches the prompt of the critic that wrote it."""
     reply.instruction.zero_grad()
-    reply(QUESTION).backward("Nobody can tell when it was.", create_graph=True, propagators=[Text(critic)])
+    pg.variable(reply(QUESTION)).backward("Nobody can tell when it was.", create_graph=True, propagators=[Text(critic)])
     (criticism,) = reply.instruction.grad
     optimizer = TextGrad(critic.parameters())
     optimizer.backward(criticism, "This is too vague to act on: it must say what is missing.")
     optimizer.step()
-    return critic.instruction.value
+    return str(critic.instruction.value)
 
 
 def main() -> dict[str, Any]:

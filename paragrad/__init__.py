@@ -37,9 +37,11 @@ _NAMES = {
     "Messages": "modules",
     "Module": "trace",
     "Number": "spaces",
+    "Objective": "trainers",
     "Opaque": "spaces",
     "Parameter": "trace",
     "Result": "trainers",
+    "Retriever": "modules",
     "Row": "protocols.data",
     "Task": "runs",
     "Tensor": "spaces",
@@ -60,6 +62,7 @@ _NAMES = {
     "node": "trace",
     "on": "events",
     "op": "trace",
+    "optimize_anything": "runs",
     "overlay": "trace",
     "param": "trace",
     "parameter_context": "stores",
@@ -70,7 +73,7 @@ _NAMES = {
     "variable": "modules",
 }
 
-_ALIASES = {"metrics": ("guides.metrics", None)}
+_ALIASES = {"metrics": ("guides.metrics", None), "retrieval": ("modules.retrieval", None)}
 
 __all__ = sorted([*_MODULES, *_NAMES, *_ALIASES, "__version__"])
 
@@ -131,6 +134,7 @@ if TYPE_CHECKING:
     from paragrad.guides import AutoGuide as AutoGuide
     from paragrad.guides import metrics as metrics
     from paragrad.llm import Budget as Budget
+    from paragrad.modules import retrieval as retrieval
     from paragrad.modules.agent import Agent as Agent
     from paragrad.modules.generator import Generator as Generator
     from paragrad.modules.history import Messages as Messages
@@ -138,6 +142,7 @@ if TYPE_CHECKING:
     from paragrad.modules.media import File as File
     from paragrad.modules.media import Image as Image
     from paragrad.modules.prompt import prompt as prompt
+    from paragrad.modules.retriever import Retriever as Retriever
     from paragrad.modules.structured import variable as variable
     from paragrad.modules.teaching import teacher as teacher
     from paragrad.modules.template import format as format
@@ -152,6 +157,7 @@ if TYPE_CHECKING:
     from paragrad.runs import evaluate as evaluate
     from paragrad.runs import fit as fit
     from paragrad.runs import load as load
+    from paragrad.runs import optimize_anything as optimize_anything
     from paragrad.spaces import Choice as Choice
     from paragrad.spaces import Code as Code
     from paragrad.spaces import Demos as Demos
@@ -178,4 +184,5 @@ if TYPE_CHECKING:
     from paragrad.trace.parameter import param as param
     from paragrad.trace.state import no_grad as no_grad
     from paragrad.trace.variable import Variable as Variable
+    from paragrad.trainers import Objective as Objective
     from paragrad.trainers import Result as Result

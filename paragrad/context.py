@@ -111,9 +111,17 @@ class Scope:
 
         Within the same phase it shares what was spent; another phase counts for itself.
         """
-        here = self.coordinate()
-        at = Coordinate(here.step, here.candidate, here.item, here.repeat, phase or here.phase)
-        made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=here.ordinal)
+        return self._inner(self.coordinate().ordinal, phase)
+
+    def part(self, number: int) -> Scope:
+        """A scope for one of several parts that are numbered by what they are, whichever comes first."""
+        return self._inner((*self.prefix, number), None)
+
+    def _inner(self, prefix: tuple[int, ...], phase: str | None) -> Scope:
+        at = self.at
+        if phase is not None and phase != at.phase:
+            at = Coordinate(at.step, at.candidate, at.item, at.repeat, phase)
+        made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger, prefix=prefix)
         made.parent = self
         if at.phase == self.at.phase:
             made.spent = self.spent

@@ -100,6 +100,7 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "bind": "paragrad.modules.bound:bind",
     "cell": "paragrad.stores.cells:open_cell",
     "context": "paragrad.stores.contexts:resolve_context",
+    "flow": "paragrad.executors.shared:flow",
     "gather": "paragrad.executors.shared:gather",
     "keep": "paragrad.runs.records:keep",
     "load": "paragrad.modules.files:load",

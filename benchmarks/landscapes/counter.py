@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 from collections import Counter as Tally
 from threading import Lock
 from typing import Any
@@ -34,19 +34,24 @@ class Counter:
         self._last: tuple[str, ...] = ()
         self._lock = Lock()
 
-    def observe(self, example: int, texts: Texts) -> tuple[float, str]:
-        """Score and feedback of one evaluation; the flips of noise are drawn by (texts, example, repeat)."""
+    def observe(self, example: int, texts: Texts, repeat: int | str | None = None) -> tuple[float, str]:
+        """Score and feedback of one evaluation; the flips of noise are drawn by (texts, example, repeat).
+
+        Args:
+            repeat: tells evaluations of the same texts on the same example apart; None: they are numbered as they come.
+        """
         texts = tuple(texts)
         with self._lock:
             phase = self.phase
             self.calls += 1
             if self.phase != phase and self._last:
                 self.look(self._last)  # the same texts are worth something else from here on
-            repeat = self._seen[texts, example]
-            self._seen[texts, example] += 1
+            if repeat is None:
+                repeat = self._seen[texts, example]
+                self._seen[texts, example] += 1
         score, feedback = self.landscape.score(example, texts, phase)
         noise = self.landscape.variant.noise
-        if noise and random.Random(f"noise {self.landscape.seed} {texts} {example} {repeat}").random() < noise:
+        if noise and drawn(f"noise {self.landscape.seed} {texts} {example} {repeat}") < noise:
             return (0.0, "wrong") if score else (1.0, "correct")
         return score, feedback
 
@@ -75,3 +80,8 @@ class Counter:
             self.calls = calls
         final = self.trail[-1][1] if self.trail else 0.0
         return {"hit": self.hit, "final": round(final, 4), "calls": self.calls, "texts": list(self._last)}
+
+
+def drawn(name: str) -> float:
+    """A number between 0 and 1 that belongs to a name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big") / 2**48

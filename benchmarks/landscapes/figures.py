@@ -27,10 +27,11 @@ def shown(found: Mapping[str, Any]) -> str:
     return f"{found['successes']}/{found['of']} · {median} · {found['final']:.2f}"
 
 
-def better(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether ``first`` did better: more successes, else the smaller median, else the higher score at the end."""
-    return _rank(first) > _rank(second)
+def best(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The best of several settings: the smallest median among those that succeed as often as any, give or take one in ten.
 
-
-def _rank(found: Mapping[str, Any]) -> tuple[float, float, float]:
-    return found["successes"] / found["of"], -math.inf if found["median"] is None else -found["median"], found["final"]
+    Where none has a median, the highest score at the end.
+    """
+    most = max(one["successes"] / one["of"] for one in found.values())
+    near = [name for name, one in found.items() if one["successes"] / one["of"] >= most - 0.1 - 1e-9]
+    return min(near, key=lambda name: (math.inf if found[name]["median"] is None else found[name]["median"], -found[name]["final"]))

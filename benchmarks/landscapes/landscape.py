@@ -9,7 +9,7 @@ text of the rule's owner and no token breaks it. Sets of examples are bits of on
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from benchmarks.landscapes.variants import VARIANTS, Variant
@@ -41,7 +41,7 @@ class Landscape:
         rng = random.Random(f"examples {seed}")
         first, last = ([self._needs(rng) for _ in range(count)] for count in (train, test))
         self.needs: list[tuple[int, ...]] = [*first, *(self._needs(rng) for _ in range(validation)), *last]
-        self._users = [self._users_in(phase) for phase in range(PHASES)]
+        self._users = [self._users_in(phase) for phase in range(PHASES if self.variant.shifts else 1)]
         self._broken: dict[str, int] = {}
         self._named: dict[str, int] = {}
         self._effects: dict[tuple[Texts, int], tuple[int, tuple[str, ...]]] = {}
@@ -100,27 +100,35 @@ class Landscape:
 
     def _users_in(self, phase: int) -> list[int]:
         """Rule to the set of examples that need it."""
-        users = [0] * self.variant.rules
+        users: list[list[int]] = [[] for _ in range(self.variant.rules)]
         for example in range(self.size):
             for rule in self.needed(example, phase):
-                users[rule] |= 1 << example
-        return users
+                users[rule].append(example)
+        return [self._bits(examples) for examples in users]
 
     def broken_by(self, token: str) -> int:
         """The set of examples that a token breaks: a fixed part of all, drawn by seed and token."""
         found = self._broken.get(token)
         if found is None:
-            found, named = 0, 0
-            share = self._harm(token)
-            if share:
-                rng = random.Random(f"harm {self.seed} {token}")
-                p = self.variant.p_name_harm if token[0] == "d" else 0.0
-                for example in rng.sample(range(self.size), self.size // share):
-                    found |= 1 << example
-                    named |= (rng.random() < p) << example
-            self._named[token] = named
-            self._broken[token] = found
+            found = self._broken[token] = self._drawn(token)
         return found
+
+    def _drawn(self, token: str) -> int:
+        share = self._harm(token)
+        if not share:
+            return 0
+        rng = random.Random(f"harm {self.seed} {token}")
+        p = self.variant.p_name_harm if token[0] == "d" else 0.0
+        broken = rng.sample(range(self.size), self.size // share)
+        self._named[token] = self._bits([example for example in broken if rng.random() < p])
+        return self._bits(broken)
+
+    def _bits(self, examples: Iterable[int]) -> int:
+        """Examples as bits of one number."""
+        digits = bytearray(b"0" * self.size)
+        for example in examples:
+            digits[-1 - example] = 49
+        return int(digits, 2)
 
     def _harm(self, token: str) -> int:
         """One in how many examples a token breaks; 0: none."""
@@ -133,10 +141,7 @@ class Landscape:
     def _unsolved(self) -> int:
         """The set of examples that the first strategy cannot solve."""
         rng = random.Random(f"strategy {self.seed}")
-        found = 0
-        for example in rng.sample(range(self.size), round(self.size * (1 - self.variant.solved))):
-            found |= 1 << example
-        return found
+        return self._bits(rng.sample(range(self.size), round(self.size * (1 - self.variant.solved))))
 
     # --- evaluating --------------------------------------------------------------------------------
 
@@ -152,10 +157,10 @@ class Landscape:
 
     def _failing(self, texts: tuple[str, ...], phase: int) -> tuple[int, tuple[str, ...]]:
         parts = [self.tokens(text) for text in texts]
-        bad = 0
+        bad, users = 0, self._users[phase if self.variant.shifts else 0]
         for rule in range(self.variant.rules):
             if f"r{rule}" not in parts[rule % len(parts)]:
-                bad |= self._users[phase][rule]
+                bad |= users[rule]
         harmful = [token for part in parts for token in dict.fromkeys(part) if self.broken_by(token)]
         for token in harmful:
             bad |= self.broken_by(token)

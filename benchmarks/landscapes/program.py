@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.landscapes.counter import Counter
 from benchmarks.landscapes.landscape import Landscape
 from benchmarks.landscapes.proposer import blamed, rewrite
+from paragrad.context import current_scope
 from paragrad.data import rows
 from paragrad.llm import current_model
 from paragrad.llm.fake import Fake
@@ -50,10 +51,12 @@ def model() -> Fake:
 
 
 def metric(counter: Counter) -> Any:
-    """The landscape's score and feedback, counted."""
+    """The landscape's score and feedback, counted. Noise is drawn by coordinate, so that a run is the same however rounds overlap."""
 
     def landscape(output: str, target: int) -> Feedback:
-        score, said = counter.observe(target, output.split(SPLIT))
+        here = current_scope()
+        repeat = f"{here.at.step}/{here.at.candidate}/{here.at.repeat}" if here is not None else None
+        score, said = counter.observe(target, output.split(SPLIT), repeat)
         return Feedback(score, said)
 
     return landscape

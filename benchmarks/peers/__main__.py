@@ -1,4 +1,4 @@
-"""Measure the peers on the landscapes: ``python -m benchmarks.peers [gepa ...] [--what search utilisation] [--seeds 10]``.
+"""Measure the peers on the landscapes: ``python -m benchmarks.peers [gepa ...] [--what search utilisation evaluation step]``.
 
 Needs their environments (``benchmarks/peers/setup.sh``); writes ``benchmarks/peers/results/<peer>.json``.
 """
@@ -20,9 +20,10 @@ from typing import Any
 from benchmarks.landscapes import COLUMNS, VARIANTS, Column
 from benchmarks.landscapes.counter import BUDGET
 from benchmarks.landscapes.figures import figures, shown
-from benchmarks.peers.settings import HERE, PEERS, RESULTS, WAITING, Peer
+from benchmarks.peers.settings import EVALUATION, HERE, PEERS, RESULTS, STEP, WAITING, Peer
 
 ROOT = HERE.parents[1]
+PARTS = ["search", "utilisation", "evaluation", "step"]
 
 
 def answers(peer: Peer, jobs: Sequence[dict[str, Any]], processes: int) -> list[dict[str, Any]]:
@@ -74,6 +75,25 @@ def waited(peer: Peer) -> dict[str, Any]:
     return found
 
 
+def evaluated(peer: Peer) -> dict[str, Any]:
+    """Its evaluation of many items that wait (P5)."""
+    (run,) = answers(peer, [{"what": "evaluate", **EVALUATION}], 1)
+    ideal = EVALUATION["items"] * EVALUATION["task_seconds"] / EVALUATION["slots"]
+    found = {"wall": run["wall"] / ideal, "cpu_ms": run["cpu"] / EVALUATION["items"] * 1e3}
+    print(f"evaluation, {peer.package}: wall ÷ ideal {found['wall']:.3f}, CPU per item {found['cpu_ms']:.3f} ms", flush=True)
+    return found
+
+
+def stepped(peer: Peer) -> dict[str, Any]:
+    """Its training step (P4): wall ÷ critical path, and the critic's calls."""
+    all_wrong, few = answers(peer, [{"what": "step", **STEP, "wrong": wrong} for wrong in (STEP["items"], 2)], 1)
+    path = 2 * STEP["task_seconds"]
+    found = {"forward": all_wrong["forward"] / path, "backward": all_wrong["backward"] / path}
+    found |= {"calls": all_wrong["calls"], "calls_two_wrong": few["calls"]}
+    print(f"step, {peer.package}: {found}", flush=True)
+    return found
+
+
 def _errors(runs: Sequence[dict[str, Any]]) -> str:
     failed = [run["error"] for run in runs if "error" in run]
     return f"   {len(failed)} failed: {failed[0]}" if failed else ""
@@ -106,6 +126,10 @@ def measure(peer: Peer, what: Sequence[str], landscapes: Sequence[str], seeds: i
             keep(search=search)
     if "utilisation" in what and peer.waiting:
         keep(utilisation=waited(peer))
+    if "evaluation" in what and peer.evaluates:
+        keep(evaluation=evaluated(peer))
+    if "step" in what and peer.steps:
+        keep(step=stepped(peer))
     keep()
 
 
@@ -113,7 +137,7 @@ def main() -> None:
     """Measure, print, store."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", nargs="*", default=list(PEERS))
-    parser.add_argument("--what", nargs="*", default=["search", "utilisation"], choices=["search", "utilisation"])
+    parser.add_argument("--what", nargs="*", default=PARTS, choices=PARTS)
     parser.add_argument("--landscape", nargs="*", default=list(COLUMNS), choices=list(COLUMNS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2)

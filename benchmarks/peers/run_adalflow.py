@@ -10,12 +10,13 @@ import logging
 import random
 import sys
 import tempfile
+import time
 import types
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.peers.serving import Task, serve
+from benchmarks.peers.serving import Job, Task, serve, timed
 
 
 def without_vocabulary() -> None:
@@ -119,9 +120,9 @@ class Rewriter(TextOptimizer):  # type: ignore[misc]
 
     def propose(self) -> None:
         """New texts, until ``step`` or ``revert``."""
-        self.before = self.program.texts()
-        for name in self.task.blamed(self.said):
-            getattr(self.program, name).data = self.task.rewrite(name, self.before[name], self.said)
+        self.before, said = self.program.texts(), sorted(self.said)  # it sweeps back over sets, in no order
+        for name in self.task.blamed(said):
+            getattr(self.program, name).data = self.task.rewrite(name, self.before[name], said)
 
     def revert(self) -> None:
         """The texts from before."""
@@ -191,7 +192,41 @@ def run(task: Task) -> None:
                 raise
 
 
+class Waiting(adal.Component):  # type: ignore[misc]
+    """A program that only waits."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def call(self, sample: Sample) -> Answer:
+        """Wait."""
+        time.sleep(self.seconds)
+        return Answer(sample.id, 1.0, "fine")
+
+    __call__ = call
+
+
+class Evaluating(adal.AdalComponent):  # type: ignore[misc]
+    """What validation_step is given."""
+
+    def prepare_task(self, sample: Sample) -> Any:
+        """How a sample is run."""
+        return self.task, {"sample": sample}
+
+    def prepare_eval(self, sample: Sample, y_pred: Any) -> Any:
+        """How its output is scored."""
+        return self.eval_fn, {"answer": y_pred}
+
+
+def evaluate(job: Job) -> dict[str, Any]:
+    """``validation_step`` on a program that waits (P5)."""
+    samples = [Sample(str(number), number) for number in range(job["items"])]
+    component = Evaluating(task=Waiting(job["task_seconds"]), eval_fn=lambda answer: answer.score)
+    return timed(lambda: component.validation_step(samples, 0, job["slots"]))
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    serve(run)
+    serve(run, evaluate=evaluate)

@@ -11,13 +11,12 @@ import re
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import dspy
 from dspy.lm15 import Message, Response, TextPart, Usage
 
-from benchmarks.peers.serving import Task, serve
+from benchmarks.peers.serving import Job, Task, serve, timed
 
 FIELDS = re.compile(r"\[\[ ## (\w+) ## \]\]")
 STEPS = 4  # of SIMBA
@@ -107,8 +106,7 @@ def gepa(task: Task, words: list[str], train: Any, validate: Any) -> None:
 
 
 def other(task: Task, words: list[str], train: Any, validate: Any) -> None:
-    """MIPROv2 or SIMBA, for the time it takes; begun with half of the rules and with noise, so that they find demos and variance."""
-    task.landscape.variant = replace(task.landscape.variant, noise=0.1)
+    """MIPROv2 or SIMBA, for the time it takes; begun with half of the rules, so that they find demos."""
     program = Program(task, {"c0": " ".join(f"r{rule}" for rule in range(task.landscape.variant.rules // 2))})
 
     def score(gold: Any, pred: Any, trace: Any = None) -> float:
@@ -136,7 +134,27 @@ def run(task: Task) -> None:
         (gepa if words[0] == "GEPA" else other)(task, words[1:] if words[0] == "GEPA" else words, train, validate)
 
 
+class Waiting(dspy.Module):  # type: ignore[misc]
+    """A program that only waits."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def forward(self, example: str) -> Any:
+        """Wait."""
+        time.sleep(self.seconds)
+        return dspy.Prediction(answer="fine")
+
+
+def evaluate(job: Job) -> dict[str, Any]:
+    """``dspy.Evaluate`` on a bare module that waits (P5)."""
+    examples = [dspy.Example(example=str(number)).with_inputs("example") for number in range(job["items"])]
+    evaluator = dspy.Evaluate(devset=examples, metric=lambda *_: 1.0, num_threads=job["slots"], display_progress=False)
+    return timed(lambda: evaluator(Waiting(job["task_seconds"])))
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    serve(run)
+    serve(run, evaluate=evaluate)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ from textgrad.autograd import FormattedLLMCall
 from textgrad.engine import EngineLM
 from textgrad.optimizer.optimizer_prompts import OPTIMIZER_SYSTEM_PROMPT
 
-from benchmarks.peers.serving import Task, serve
+from benchmarks.peers.serving import Job, Task, serve, timed
 
 OUTCOME = re.compile(r"<LM_OUTPUT> (.*?) </LM_OUTPUT>")
 FEEDBACK = re.compile(r"<FEEDBACK>(.*?)</FEEDBACK>", re.DOTALL)
@@ -101,6 +102,45 @@ def _validated(task: Task, engine: Engine) -> float:
     return sum(task.observe(example, engine.values())[0] for example in task.landscape.validate)
 
 
+class Slow(EngineLM):  # type: ignore[misc]
+    """A model that takes its time, and counts."""
+
+    model_string = "slow"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.calls = seconds, 0
+
+    def generate(self, prompt: str, system_prompt: str | None = None, **_: Any) -> str:
+        """A word."""
+        self.calls += 1
+        time.sleep(self.seconds)
+        return "fine"
+
+    __call__ = generate
+
+
+def step(job: Job) -> dict[str, Any]:
+    """Forward and backward of a batch through two prompts (P4): seconds, and the critic's calls."""
+    model, critic = Slow(job["task_seconds"]), Slow(job["task_seconds"])
+    tg.set_backward_engine(critic, override=True)
+    plan, answer = (tg.Variable(text, role_description=f"the prompt {text}", requires_grad=True) for text in ("Plan.", "Answer."))
+    first, second = tg.BlackboxLLM(model, system_prompt=plan), tg.BlackboxLLM(model, system_prompt=answer)
+    outputs: list[Any] = []
+
+    def forward() -> None:
+        inputs = [tg.Variable(f"q{number}", requires_grad=False, role_description="a question") for number in range(job["items"])]
+        outputs.extend(second(first(one)) for one in inputs)
+
+    def backward() -> None:
+        for place, output in enumerate(outputs):
+            if place < job["wrong"]:
+                output.gradients.add(tg.Variable("wrong", role_description="feedback"))
+        tg.sum(outputs).backward()
+
+    found = {"forward": timed(forward)["wall"], "backward": timed(backward)["wall"]}
+    return {**found, "calls": critic.calls}
+
+
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
-    serve(run)
+    serve(run, step=step)

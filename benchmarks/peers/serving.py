@@ -79,16 +79,28 @@ class Task:
         return {**found, "wall": wall, "utilisation": busy / (self.slots * wall), "rewrites": self.rewrites}
 
 
-def serve(run: Callable[[Task], None]) -> None:
-    """Run every job on stdin; whatever the peer prints is dropped."""
+def serve(run: Callable[[Task], None], **others: Callable[[Job], dict[str, Any]]) -> None:
+    """Run every job on stdin; whatever the peer prints is dropped.
+
+    Args:
+        run: one search. ``others``: what answers jobs that name another ``what``.
+    """
     out = os.fdopen(os.dup(1), "w")
     silent = open(os.devnull, "w")  # noqa: SIM115 - kept open as long as the process lives
     os.dup2(silent.fileno(), 1)
     for line in sys.stdin:
         with contextlib.redirect_stdout(silent):
-            found = _one(run, json.loads(line))
+            job = json.loads(line)
+            found = others[job["what"]](job) if "what" in job else _one(run, job)
         out.write(json.dumps(found) + "\n")
         out.flush()
+
+
+def timed(function: Callable[[], Any]) -> dict[str, float]:
+    """Wall and processor seconds of a call."""
+    started, used = time.perf_counter(), time.process_time()
+    function()
+    return {"wall": time.perf_counter() - started, "cpu": time.process_time() - used}
 
 
 def _one(run: Callable[[Task], None], job: Job) -> dict[str, Any]:

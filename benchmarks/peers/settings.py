@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-WAITING = {"variant": "hard", "validation": 100, "budget": 1000, "slots": 32, "task_seconds": 0.05, "proposer_seconds": 0.2}  # P6
+WAITING: dict[str, Any] = {
+    "variant": "noise",
+    "validation": 100,
+    "budget": 2000,
+    "slots": 32,
+    "task_seconds": 0.05,
+    "proposer_seconds": 0.2,
+}  # P6
+EVALUATION = {"items": 3200, "slots": 32, "task_seconds": 0.05}  # P5
+STEP = {"items": 33, "task_seconds": 0.05}  # P4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Peer:
         runner: the module that runs it.
         settings: tried on every column. ``several``: tried too where there is more than one component.
         waiting: settings whose use of the slots is measured.
+        evaluates, steps: whether its evaluation (P5), its training step (P4) are measured.
         ungated: first words of settings that take every step: their current text counts, and nothing tells them to stop.
         not_comparable: its algorithms that cannot take the scripted proposer without being rewritten, and why.
         note: what a reader must know of how it takes the scripted proposer.
@@ -31,6 +42,8 @@ class Peer:
     several: Sequence[str] = ()
     waiting: Sequence[str] = ()
     ungated: Sequence[str] = ()
+    evaluates: bool = False
+    steps: bool = False
     not_comparable: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
@@ -71,6 +84,7 @@ PEERS: Mapping[str, Peer] = {
         ("GEPA pareto b=3", "GEPA current_best b=9"),
         ("GEPA current_best b=9 all",),
         ("GEPA pareto b=3", "MIPROv2 light", "SIMBA"),
+        evaluates=True,
         not_comparable={
             "MIPROv2": "it writes its instructions once, before any evaluation, so that the scripted proposer would see no feedback",
             "SIMBA": "it appends advice to an instruction and cannot rewrite it, so that what the proposer removes would stay",
@@ -82,6 +96,7 @@ PEERS: Mapping[str, Peer] = {
         "benchmarks.peers.run_textgrad",
         ("step b=3", "step b=9", "revert b=3"),
         ungated=("step",),
+        steps=True,
         note="with a scripted engine in every role; step: the loop of its README, no gate, the current text counts; "
         "revert: the whole validation set after every step, as in its tutorial",
     ),
@@ -98,6 +113,7 @@ PEERS: Mapping[str, Peer] = {
         "benchmarks.peers.run_adalflow",
         ("constrained b=4", "constrained b=9", "random b=9"),
         waiting=("constrained b=4",),
+        evaluates=True,
         note="its Trainer with a TextOptimizer of the user's own that rewrites every blamed component; ended from outside at the budget",
     ),
 }

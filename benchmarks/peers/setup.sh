@@ -4,7 +4,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
-log=$here/.venv-setup.log
+mkdir -p "$here/.venv-log"
+log=$here/.venv-log/setup.txt
 
 pins() {
     case $1 in

@@ -1,5 +1,7 @@
 """Two operations with gradient rules of their own: one for numbers, one for words."""
 
+from typing import Any
+
 import paragrad as pg
 
 
@@ -10,7 +12,7 @@ def squared_error(output: float, target: float) -> float:
 
 
 @squared_error.pullback("numeric")
-def _(g, out, output, target):
+def _(g: float, out: float, output: float, target: float) -> tuple[float, float]:
     slope = 2.0 * (output - target)
     return g * slope, -g * slope
 
@@ -22,16 +24,16 @@ def without(text: str, word: str) -> str:
 
 
 @without.pullback("text")
-def _(words, out, text, word):
+def _(words: str, out: str, text: str, word: str) -> dict[str, str]:
     return {"text": f"(the reader did not see {word!r}) {words}"}
 
 
 if __name__ == "__main__":
-    weight = pg.Parameter(3.0, name="weight")
+    weight: Any = pg.Parameter(3.0, name="weight")
     squared_error(weight * 2.0, 5.0).backward()
     step = 1e-6
     measured = ((2 * (3.0 + step) - 5.0) ** 2 - (2 * (3.0 - step) - 5.0) ** 2) / (2 * step)
     assert abs(weight.grad[0].value - measured) < 1e-6  # a rule agrees with finite differences
-    style = pg.Parameter("Be brief, please.", name="style")
+    style: Any = pg.Parameter("Be brief, please.", name="style")
     without(style, ", please").backward("too rude")
     print(weight.grad[0].value, "|", style.grad[0].value)

@@ -1,7 +1,10 @@
 """An optimizer: proposes the current text with one sentence less."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from paragrad import Parameter
-from paragrad.optimizers import Transform, register
+from paragrad.optimizers import Candidate, Evidence, Transform, register
 
 
 @register("shorten")
@@ -10,11 +13,11 @@ class Shorten(Transform):
 
     kinds = frozenset({"text"})
 
-    def init(self, parameters):
+    def init(self, parameters: Sequence[Any]) -> dict[str, list[str]]:
         return {"tried": []}
 
-    def propose(self, evidence, state, *, n=1, ask):
-        candidates = []
+    def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Any) -> tuple[list[Candidate], Any]:
+        candidates: list[Candidate] = []
         tried = list(state["tried"])
         for id, parameter in evidence.parameters.items():
             sentences = parameter.value.split(". ") if parameter.trainable and parameter.kind == "text" else []
@@ -27,6 +30,6 @@ class Shorten(Transform):
 
 
 if __name__ == "__main__":
-    prompt = Parameter("Be kind. Take your time. Answer with a number.", name="prompt")
+    prompt: Parameter[str] = Parameter("Be kind. Take your time. Answer with a number.", name="prompt")
     optimizer = Shorten([prompt])  # bound to Parameters: zero_grad, backward, step
     print(optimizer.step(), "→", prompt.value)

@@ -105,7 +105,8 @@ def plan_lines(task: Any, changes: Mapping[str, Any]) -> tuple[list[Line], Any]:
     elif plan.usd is None:
         cost = "price unknown"
     minutes = max(1, round(plan.minutes[1]))
-    lines = [
+    lines = [labelled("auto" if place == 0 else "", safe(reason)) for place, reason in enumerate(plan.reasons)]
+    lines += [
         facts(
             "plan",
             (
@@ -129,6 +130,7 @@ def plan_json(plan: Any) -> dict[str, Any]:
         "usd": plan.usd,
         "minutes": plan.minutes,
         "notes": list(plan.notes),
+        "reasons": list(plan.reasons),
     }
 
 

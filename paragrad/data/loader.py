@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from random import Random
 from typing import Any
 
@@ -57,8 +58,10 @@ class DataLoader:
         return started
 
     def epoch(self, n: int, start: int = 0) -> Iterator[list[Row]]:
-        """The batches of epoch ``n`` (from 0), from batch ``start`` on."""
-        return _Epoch(self, n, start)
+        """The batches of epoch ``n`` (from 0), from batch ``start`` on; counted round where that epoch has fewer."""
+        made = _Epoch(self, n, start)
+        made.batch = start % made.count if made.count else 0
+        return made
 
     def order(self, epoch: int) -> list[int]:
         """The places in the data set that an epoch visits, in order."""
@@ -108,7 +111,12 @@ class DataLoader:
         return [known[id] for id in part.ids]
 
     def _over(self, data: Dataset, weights: Sequence[float] | None) -> DataLoader:
-        return DataLoader(data, self.batch_size, shuffle=self.shuffle, seed=self.seed, weights=weights)
+        """A copy of this loader, of its own class, for other rows; at its first epoch."""
+        made = copy(self)
+        made.dataset = data
+        made.weights = None if weights is None else _checked(weights, len(data))
+        made._next, made._skip, made._latest = 0, 0, None
+        return made
 
     def state_dict(self) -> dict[str, int]:
         """JSON: the epoch and the batch at which the latest iterator stands."""
@@ -133,6 +141,7 @@ class _Epoch(Iterator[list[Row]]):
         self.batch = start
         self._data = loader.dataset
         self._batches = loader.batches(number)
+        self.count = len(self._batches)
 
     @property
     def done(self) -> bool:

@@ -72,6 +72,8 @@ def _listed(items: Any) -> list[Any]:
         return [{name: _missing(value) for name, value in row.items()} for row in items.to_dict("records")]
     if isinstance(items, Mapping):
         raise DataError(f"a dict with the keys {short(list(items))} is not rows; choose one of its parts, or {FORMS}")
+    if not isinstance(items, Iterable) and hasattr(items, "__getitem__") and hasattr(items, "__len__"):  # a torch-like data set
+        return [items[place] for place in range(len(items))]
     if not isinstance(items, Iterable):
         raise DataError(f"{short(items)} holds no rows; {FORMS}")
     return list(items)

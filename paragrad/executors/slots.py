@@ -6,91 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Context
 from functools import partial
-from queue import SimpleQueue
-from time import monotonic
-from typing import Any
 
-from paragrad.context import WORKER, Scope, scope
 from paragrad.errors import UsageError
-from paragrad.executors.base import Outcome
+from paragrad.executors.jobs import Job, current_job
 from paragrad.executors.loops import close_loop
 
 IDLE_SECONDS = 10.0
-
-
-class Inbox:
-    """Where the consumer of some jobs hears of the one it waits for, and of every error; the others it finds done."""
-
-    __slots__ = ("awaited", "queue")
-
-    def __init__(self) -> None:
-        self.awaited: Job | None = None
-        self.queue: SimpleQueue[Job] = SimpleQueue()
-
-    def tell(self, job: Job) -> None:
-        """``job`` has its outcome."""
-        if job is self.awaited or (job.outcome is not None and job.outcome.error is not None):
-            self.queue.put(job)
-
-
-class Job:
-    """One call on its way. ``outcome`` is set by the worker, before ``inbox`` hears of it."""
-
-    __slots__ = ("call", "children", "context", "dropped", "holds", "inbox", "outcome", "scope", "slots", "started", "thread")
-
-    def __init__(self, call: Callable[[], Any], context: Context, scope: Scope | None, inbox: Inbox) -> None:
-        self.call = call
-        self.context = context
-        self.scope = scope
-        self.inbox = inbox
-        self.slots: Slots | None = None
-        self.outcome: Outcome[Any] | None = None
-        self.started: float | None = None
-        self.thread: int | None = None
-        self.children: list[Job] = []
-        self.holds = False
-        self.dropped = False
-
-    def run(self) -> None:
-        """Make the call inside its context and scope; never raises."""
-        self.started = started = monotonic()
-        self.thread = threading.get_ident()
-        try:
-            value = self.context.run(_inside, self)
-        except BaseException as error:  # noqa: BLE001 (an item's error is its outcome; the consumer decides)
-            trace = error.__traceback__
-            error.__traceback__ = trace.tb_next if trace else None  # no frame of ours: it would hold this job
-            self.outcome = Outcome(error=error, seconds=monotonic() - started)
-        else:
-            self.outcome = Outcome(value, seconds=monotonic() - started)
-        self.thread = None
-
-    def park(self) -> Callable[[threading.Lock], None] | None:
-        """See :func:`paragrad.context.park`."""
-        return None if self.slots is None else self.slots.park(self)
-
-    def close(self) -> None:
-        """Refuse every later effect of this job and of the jobs that it started."""
-        left: list[Job] = [self]
-        while left:
-            job = left.pop()
-            if job.scope is not None:
-                job.scope.close()
-            left.extend(job.children)
-
-
-def current_job() -> Job | None:
-    """The job in whose context this runs; perhaps in a thread of its own."""
-    worker = WORKER.get()
-    return worker if isinstance(worker, Job) else None
-
-
-def _inside(job: Job) -> Any:
-    WORKER.set(job)
-    with scope(job.scope):
-        return job.call()
 
 
 class _Worker:
@@ -148,27 +70,16 @@ class Slots:
             self.abandoned += 1
             self._release(job)
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Give up this thread's slot while the block waits for other work; take one again afterwards."""
-        job = current_job()
-        if job is None or job.slots is not self or not self._gives_up(job, always=True):
-            yield
-            return
-        try:
-            yield
-        finally:
-            turn = threading.Lock()
-            turn.acquire()
-            self._resume(job, turn)
-            turn.acquire()
-
     def park(self, job: Job) -> Callable[[threading.Lock], None] | None:
         """Give up the slot of ``job`` if another item can use it; see :func:`paragrad.context.park`.
 
         A single worker keeps its slot: what runs alone stays alone.
         """
         return partial(self._resume, job) if self.workers > 1 and self._gives_up(job) else None
+
+    def leave(self, job: Job) -> Callable[[threading.Lock], None] | None:
+        """The same whether or not another item can use the slot now: what is waited for may need it."""
+        return partial(self._resume, job) if self._gives_up(job, always=True) else None
 
     def _gives_up(self, job: Job, always: bool = False) -> bool:
         """Take the slot from the calling thread; False when it has none, or nobody to give it to."""
@@ -271,3 +182,18 @@ class Slots:
                 return "end"
             self._idle.append(worker)
             return "sleep"
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Give up this thread's slot, whichever pool it is of, while the block waits for other work; take one again afterwards."""
+    job = current_job()
+    resume = job.slots.leave(job) if job is not None and job.slots is not None else None
+    try:
+        yield
+    finally:
+        if resume is not None:
+            turn = threading.Lock()
+            turn.acquire()
+            resume(turn)
+            turn.acquire()

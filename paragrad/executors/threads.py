@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from paragrad.context import Scope, current_scope
 from paragrad.errors import UsageError
 from paragrad.executors.base import Outcome, stops
-from paragrad.executors.slots import Inbox, Job, Slots, current_job
+from paragrad.executors.jobs import Inbox, Job, current_job
+from paragrad.executors.slots import Slots, waiting
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -65,7 +66,7 @@ class Threads:
 
     def waiting(self) -> AbstractContextManager[None]:
         """A block that waits for other work without occupying its item's slot."""
-        return self._slots.waiting()
+        return waiting()
 
     def close(self) -> None:
         """End idle threads now. Unclosed, they end by themselves after a while."""
@@ -120,7 +121,7 @@ class Threads:
                     if left <= 0:
                         self._slots.drop(job)
                         return _late(index, deadline)
-                with self._slots.waiting():
+                with waiting():
                     heard = _hear(inbox, left)
                 if heard is not None:
                     _heed(heard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -56,6 +56,15 @@ def score_of(feedback: Feedback) -> float:
     return float(_raw(feedback.score))
 
 
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The mean of finite numbers; exact for equal ones, finite for huge ones."""
+    whole = math.fsum(weights)
+    try:
+        return math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / whole
+    except OverflowError:
+        return math.fsum(value * (weight / whole) for value, weight in zip(values, weights, strict=True))
+
+
 def _from_mapping(answer: Mapping[Any, Any], who: str) -> tuple[Any, Any, dict[str, Any]]:
     metrics = {str(name): value for name, value in answer.items() if name not in ("score", "text")}
     if "score" in answer:
@@ -63,7 +72,7 @@ def _from_mapping(answer: Mapping[Any, Any], who: str) -> tuple[Any, Any, dict[s
     if not metrics:
         raise MetricError(f"{who} returned {_short(answer)}, which holds no score; {FORMS}")
     values = [_raw(_number(value, f"{who}, metric {name!r},", answer)) for name, value in metrics.items()]
-    return math.fsum(values) / len(values), answer.get("text"), metrics
+    return weighted_mean(values, [1.0] * len(values)), answer.get("text"), metrics
 
 
 def _number(value: Any, who: str, answer: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from paragrad.errors import UsageError
 from paragrad.guides.binding import BoundMetric, bind_metric
-from paragrad.guides.guide import score_of
+from paragrad.guides.guide import score_of, weighted_mean
 from paragrad.protocols.data import Row
 from paragrad.protocols.gradient import Feedback
 
@@ -37,7 +37,7 @@ class Several:
         scores = {name: score_of(feedback) for name, feedback in found.items()}
         further = {f"{name}.{more}": value for name, feedback in found.items() for more, value in feedback.metrics.items()}
         words = [f"{name}: {feedback.text}" for name, feedback in found.items() if feedback.text is not None]
-        mean = math.fsum(scores[name] * weight for name, weight in self.weights.items()) / math.fsum(self.weights.values())
+        mean = weighted_mean([scores[name] for name in self.weights], list(self.weights.values()))
         return Feedback(mean, "\n".join(words) or None, **scores, **further)
 
     def check(self, row: Row) -> None:

@@ -155,7 +155,6 @@ class CacheTable:
             Path(f"{self.path}{ending}").unlink(missing_ok=True)
 
 
-
 def _store(db: sqlite3.Connection, rows: list[tuple[str, str, str, float]]) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)", rows)

@@ -35,6 +35,7 @@ def connect(
     per_minute: float | None = None,
     price: Price | tuple[float, float] | None = None,
     cache: bool | str | Path | None = True,
+    hedge: float | None = None,
     embedded_ok: bool = False,
     **request: Any,
 ) -> Stacked:
@@ -57,6 +58,7 @@ def connect(
         per_minute: requests per minute at most.
         price: dollars per million tokens (input, output); None: the list price, if it is known.
         cache: True, False, a cache mode, or a path.
+        hedge: seconds after which an unanswered call is asked a second time, and paid for twice; None: never.
         embedded_ok: whether ``"auto"`` may take the embedded model, which knows only a toy world.
         **request: defaults for every request (``temperature=0``, ``max_tokens=500``, …).
 
@@ -64,14 +66,8 @@ def connect(
         UnknownName: no such provider, with the right spelling.
         NotConnected: no key, no server, no model.
     """
-    options: dict[str, Any] = {
-        "deadline": deadline,
-        "retries": retries,
-        "concurrency": concurrency,
-        "per_minute": per_minute,
-        "cache": cache,
-    }
-    options["defaults"] = request
+    options: dict[str, Any] = {"deadline": deadline, "retries": retries, "concurrency": concurrency, "per_minute": per_minute}
+    options |= {"cache": cache, "hedge": hedge, "defaults": request}
     if name == "auto" and base_url is None:
         from paragrad.llm.auto import choose
 

@@ -14,6 +14,7 @@ from typing import Any
 from paragrad.errors import ModelError, UsageError
 from paragrad.llm.cache import Cached, check_mode
 from paragrad.llm.fanout import FanOut
+from paragrad.llm.hedge import Hedged
 from paragrad.llm.journaled import Journaled
 from paragrad.llm.layer import Layer, Wire
 from paragrad.llm.ledger import Ledgered
@@ -118,6 +119,7 @@ def stack(
     per_minute: float | None = None,
     price: Price | tuple[float, float] | None = None,
     cache: bool | str | Path | None = True,
+    hedge: float | None = None,
     needs_budget: str | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Stacked:
@@ -133,14 +135,16 @@ def stack(
         price: dollars per million tokens (input, output); None: the backend's own, if it has one.
         cache: True or a cache mode (home folder), a path, False or None for no cache. True leaves out
             backends whose answers no key can name (``cacheable = False``).
+        hedge: seconds after which an unanswered call is asked a second time; both are paid for. None: never.
         needs_budget: a message: refuse calls outside a budget with it.
         defaults: request fields and extra options for every request.
     """
-    _check(wire, deadline, retries, concurrency, per_minute)
+    _check(wire, deadline=deadline, retries=retries, concurrency=concurrency, per_minute=per_minute, hedge=hedge)
     known = price if price is not None else getattr(wire, "price", None)
     cost = Price.of_pair(known) if known is not None else None
     layers: Layer = Limiter(Wire(wire), concurrency=concurrency, per_minute=per_minute)
-    layers = Retry(Ledgered(layers, price=cost, needs_budget=needs_budget), retries=retries, backoff=backoff)
+    layers = Ledgered(layers, price=cost, needs_budget=needs_budget)
+    layers = Retry(Hedged(layers, hedge) if hedge is not None else layers, retries=retries, backoff=backoff)
     layers = Journaled(_cached(layers, wire, cache))
     return Stacked(wire, layers, deadline=deadline, width=concurrency or WIDEST_WINDOW, price=cost, defaults=defaults or {})
 
@@ -156,13 +160,13 @@ def _cached(inner: Layer, wire: LanguageModel, cache: bool | str | Path | None) 
     return Cached(inner, path=cache)
 
 
-def _check(wire: LanguageModel, deadline: float, retries: int, concurrency: int | None, per_minute: float | None) -> None:
+def _check(wire: LanguageModel, **limits: float | None) -> None:
     if isinstance(wire, Stacked):
         raise UsageError(f"{wire!r} is stacked already; stack its .wire, or connect again with other options")
     if not isinstance(wire, LanguageModel):
         raise UsageError(f"{wire!r:.80} is no model backend: it has no complete(requests)")
-    limits = {"deadline": (deadline, 0), "concurrency": (concurrency, 0), "per_minute": (per_minute, 0), "retries": (retries, -1)}
-    for name, (value, above) in limits.items():
+    for name, value in limits.items():
+        above = -1 if name == "retries" else 0
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > above):
             raise UsageError(f"{name}={value!r}: write a number above {above}" + ("" if name in ("deadline", "retries") else ", or None"))
 

@@ -6,6 +6,7 @@ from paragrad.modules.generator import Generator
 from paragrad.modules.history import Messages
 from paragrad.modules.media import Audio, File, Image
 from paragrad.modules.prompt import Prompt, prompt
+from paragrad.modules.retriever import Retriever
 from paragrad.modules.structured import variable
 from paragrad.modules.teaching import teacher
 from paragrad.modules.template import format
@@ -20,6 +21,7 @@ __all__ = [
     "Image",
     "Messages",
     "Prompt",
+    "Retriever",
     "Tool",
     "format",
     "prompt",

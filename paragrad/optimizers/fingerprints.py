@@ -1,7 +1,8 @@
-"""Fingerprints: what tells values apart, also arrays and other values that do not compare as one."""
+"""Fingerprints: what tells values apart, also arrays and other values that do not compare as one; and values as text."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -33,6 +34,21 @@ def fresh(candidates: Iterable[Candidate], known: Iterable[str] = ()) -> list[Ca
             seen.add(mark)
             found.append(candidate)
     return found
+
+
+def written(space: Any, value: Any) -> str:
+    """A value as a text for an optimizer's state: its bytes where they are one, else base64 behind a mark."""
+    data = space.encode(value)
+    try:
+        text: str = data.decode()
+    except UnicodeDecodeError:
+        return "\0" + base64.b64encode(data).decode()
+    return text
+
+
+def read(space: Any, text: str) -> Any:
+    """The inverse of :func:`written`."""
+    return space.decode(base64.b64decode(text[1:]) if text.startswith("\0") else text.encode())
 
 
 def _mark(value: Any, space: Any) -> bytes:

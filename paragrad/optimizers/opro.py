@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from paragrad.optimizers.asking import ask_all, ask_for_values, reply_form
 from paragrad.optimizers.base import WRITABLE, Transform
-from paragrad.optimizers.fingerprints import fingerprint, fresh
+from paragrad.optimizers.fingerprints import fingerprint, fresh, read, written
 from paragrad.optimizers.showing import examples_text, history_text, parameter_text, sections
 from paragrad.protocols.evidence import Ask, Candidate, Evidence
 
@@ -59,7 +58,7 @@ class OPRO(Transform):
     def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
         """Add the candidate and its score; of values seen before the mean over all rows; the worst are forgotten."""
         spaces = candidate.spaces
-        values = {id: _written(spaces[id].encode(v)) for id, v in candidate.values.items() if spaces[id].kind in self.kinds}
+        values = {id: written(spaces[id], v) for id, v in candidate.values.items() if spaces[id].kind in self.kinds}
         rows = max(1, len(evaluation.items))
         score = float(evaluation.score)
         rest = []
@@ -83,19 +82,6 @@ def _restored(state: Any, spaces: Mapping[str, Any]) -> list[Candidate]:
     """The state's entries as Candidates."""
     found = []
     for entry in state["tried"]:
-        values = {id: spaces[id].decode(_read(text)) for id, text in entry["values"].items() if id in spaces}
+        values = {id: read(spaces[id], text) for id, text in entry["values"].items() if id in spaces}
         found.append(Candidate(values, scores={"score": entry["score"]}, spaces=spaces))
     return found
-
-
-def _written(data: bytes) -> str:
-    """Bytes as a text: as they are where they are one, else in base64 behind a mark."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return "\0" + base64.b64encode(data).decode()
-    return text
-
-
-def _read(text: str) -> bytes:
-    return base64.b64decode(text[1:]) if text.startswith("\0") else text.encode()

@@ -44,7 +44,7 @@ class ThresholdFit(Transform):
 
     kinds = frozenset({"number"})
     needs = frozenset({"graph", "operands"})
-    per_step = 4
+    per_step = 2
 
     def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
         """Per Parameter the other values it was seen with, and what is known of rows."""

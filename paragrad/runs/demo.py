@@ -68,5 +68,5 @@ def task(seed: int = 0, **options: Any) -> Task:
         optimizer=partition({"text": edit, "choice": edit, "demos": BootstrapFewShot()}),
         budget=f"{CALLS} calls",
         seed=seed,
-        **{"run": NAME, **options},
+        **{"run": NAME, "algorithm": "minibatch", **options},
     )

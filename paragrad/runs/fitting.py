@@ -14,6 +14,7 @@ from paragrad.runs.options import Options
 from paragrad.runs.plan import Plan, calls_per_row, plan_of
 from paragrad.runs.progress import shown
 from paragrad.runs.tracking import tracked
+from paragrad.trainers.auto import algorithm_for, asks_a_model
 from paragrad.trainers.base import AUTO_CALLS, AlgorithmBase
 from paragrad.trainers.baseline import refuse_small_budget
 from paragrad.trainers.result import Result
@@ -47,12 +48,22 @@ class Task:
         """The trainer, ready to run. Everything is checked here; nothing is paid for and nothing written."""
         options = self.options.but(overrides)
         module = program_of(self.program)
-        algorithm = algorithm_of(options.algorithm)
         own = loader_of(self.train)
         given = self.train if own is None else own
         train, validate, test = parts(module, given, self.validate, self.test, seed=options.seed)
         metric = metric_of(self.metric, train)
         model = model_of(module, options.model)
+        budget = budget_of(options.budget, model)
+        name, why = options.algorithm, ""
+        if name == "auto":
+            name, why = algorithm_for(
+                validation=len(train if validate is None else validate),
+                held_out=len(test or ()),
+                calls=budget.calls,
+                per_row=max(1, calls_per_row(module) + metric.calls),
+                asks=asks_a_model(options.optimizer, options.optimizer_model),
+            )
+        algorithm = algorithm_of(name)
         trainer = algorithm(
             module,
             options.optimizer,
@@ -60,7 +71,7 @@ class Task:
             metric,
             validate=validate,
             test=test,
-            budget=budget_of(options.budget, model),
+            budget=budget,
             run=options.run,
             seed=options.seed,
             workers=options.workers,
@@ -73,7 +84,9 @@ class Task:
             apply=options.apply,
             resume=False if options.fork else options.resume,
             store=options.store,
+            objective=options.objective,
         )
+        trainer.reasons = [*([why] if why else []), *trainer.reasons]
         refuse_small_budget(trainer, min(1, calls_per_row(module)))  # at least; more is known after the first row
         return trainer
 
@@ -89,7 +102,8 @@ def fit(program: Any, train: Any, validate: Any = None, test: Any = None, *, met
 
             parameters: what to train; None: the program's own, or those a plain function can read.
             model: who answers. ``optimizer_model``: who writes proposals.
-            optimizer, algorithm: names, values or "auto".
+            optimizer, algorithm: names, values or "auto": by the kinds of the Parameters, by budget and data; ``Task.plan`` says why.
+            objective: what is maximised, when it is more than the metric: :class:`paragrad.Objective`, weights, or names for a front.
             budget: "500 calls", "$2", "10 min", a Budget, or "auto" (2,000 calls and $5 at most).
             run: a name; an unfinished run of it continues. ``fork``: start anew beside it.
             seed: decides every random choice. ``workers``: rows at once; the result does not depend on it.
@@ -124,9 +138,7 @@ def budget_of(budget: Any, model: Any) -> Budget:
 
 
 def algorithm_of(algorithm: Any) -> type[AlgorithmBase]:
-    """A trainer's class from its name, itself, or "auto"."""
-    if algorithm == "auto":
-        algorithm = "minibatch"
+    """A trainer's class from its name or itself."""
     if isinstance(algorithm, str):
         algorithm = registry.algorithms.get(algorithm)
     if not (isinstance(algorithm, type) and issubclass(algorithm, AlgorithmBase)):

@@ -19,6 +19,7 @@ class Options:
     optimizer: Any = "auto"
     optimizer_model: Any = None
     algorithm: Any = "auto"
+    objective: Any = None
     budget: Any = "auto"
     run: str | None = None
     resume: Any = "auto"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from paragrad.llm import Price, Usage
+from paragrad.llm import Budget, Price, Usage
 from paragrad.modules import Generator
 from paragrad.trace.module import Module
 
 BYTES_PER_TOKEN = 4
 ANSWER_TOKENS = 60
 SECONDS_PER_CALL = 1.5
+ROUNDS = 10  # guessed, for a budget that does not limit calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Plan:
         tokens: input and output together.
         usd: dollars at list price; None when a price is not known.
         minutes: at the workers' number, guessed from 1.5 s a call.
-        notes: what the plan says beyond numbers.
+        notes: what the plan says beyond numbers. ``reasons``: why what was not named was chosen.
     """
 
     calls: tuple[int, int]
@@ -32,6 +34,7 @@ class Plan:
     minutes: tuple[float, float]
     rows: dict[str, int]
     notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         money = f" · about ${self.usd[0]:.2f} to ${self.usd[1]:.2f}" if self.usd is not None else ""
@@ -40,7 +43,7 @@ class Plan:
             f"rows   {sizes}",
             f"plan   ≤ {self.calls[1]:,} calls{money} · about {self.minutes[0]:.0f} to {max(1, round(self.minutes[1]))} min",
         ]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*(f"auto   {reason}" for reason in self.reasons), *lines, *self.notes])
 
 
 def plan_of(trainer: Any) -> Plan:
@@ -49,12 +52,20 @@ def plan_of(trainer: Any) -> Plan:
     rows = {"train": len(trainer.train_rows), "validation": len(trainer.validation_rows), "held out": len(trainer.test_rows)}
     least = per_row * (rows["validation"] + 2 * rows["held out"])
     bound = trainer.budget.calls
-    step = per_row * (trainer.loader.batch_size * 6 + rows["validation"])
-    most = bound if bound is not None else least + 10 * step
+    step = math.ceil(per_row * trainer.least_rows())
+    most = bound if bound is not None else least + ROUNDS * step
     tokens = _tokens_per_call(trainer)
     usd = _usd(trainer, least, most, tokens)
     minutes = tuple(n * SECONDS_PER_CALL / max(1, trainer.workers) / 60 for n in (least, most))
-    return Plan((min(least, most), most), (least * tokens, most * tokens), usd, (minutes[0], minutes[1]), rows, _notes(least, step, most))
+    return Plan(
+        (min(least, most), most),
+        (least * tokens, most * tokens),
+        usd,
+        (minutes[0], minutes[1]),
+        rows,
+        _notes(trainer.budget, least, step, tokens, usd[0] / least if usd is not None and least else None),
+        tuple(trainer.reasons),
+    )
 
 
 def calls_per_row(program: Module) -> int:
@@ -87,9 +98,19 @@ def _usd(trainer: Any, least: int, most: int, tokens: int) -> tuple[float, float
     return least * per_call, most * per_call
 
 
-def _notes(least: int, step: int, most: int) -> tuple[str, ...]:
-    if most < least + step:
-        return (
-            f"!      this budget does not reach one round: baseline and test take {least} calls, a round about {step}; give at least {least + step} calls",
-        )
-    return ()
+def _notes(budget: Budget, least: int, step: int, tokens: int, usd: float | None) -> tuple[str, ...]:
+    """Limits that do not reach one round, with what would."""
+    whole = least + step
+    short = []
+    if budget.calls is not None and budget.calls < whole:
+        short.append(f"{whole:,} calls")
+    if budget.tokens is not None and budget.tokens < whole * tokens:
+        short.append(f"about {whole * tokens:,} tokens")
+    if budget.usd is not None and usd is not None and budget.usd < whole * usd:
+        short.append(f"about ${whole * usd:.2f}")
+    if not short:
+        return ()
+    return (
+        f"!      this budget does not reach one round: baseline and test take {least} calls, a round up to {step}; "
+        f"give at least {' and '.join(short)}",
+    )

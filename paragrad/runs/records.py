@@ -26,6 +26,7 @@ def record_of(result: Result) -> dict[str, Any]:
         "spent": dict(result.spent),
         "diffs": diffs,
         "specs": specs,
+        "preflight": dict(result.preflight),
         "rows": _rows(result.test, result.rows) if result.test is not None else [],
     }
     plain: dict[str, Any] = json.loads(json.dumps(whole, default=str))

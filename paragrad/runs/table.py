@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from paragrad.runs.figures import duration, money, one_line, p_value, pad, percent, plural, points, safe, solid
@@ -22,14 +23,14 @@ def table(result: Any) -> str:
 
 def table_lines(record: Record) -> list[Line]:
     """The table as styled lines."""
-    return [*scores(record), *example(record), *changes(record), *spent(record)]
+    return [*scores(record), *measured(record), *example(record), *changes(record), *spent(record)]
 
 
 def scores(record: Record) -> list[Line]:
     """Before and after, with intervals; on held-out rows when there are some, else on validation rows."""
     test = record.get("test")
     if test is None:
-        return [*_both("VALIDATED", record["baseline"], record["score"]), *_gain(record["gain"], record["significant"], record)]
+        return [*_both("CHECKED", record["baseline"], record["score"]), *_gain(record["gain"], record["significant"], record)]
     lines = _both("HELD OUT", test["before"], test["after"])
     counts = (f"fixed {test['fixed']}", f"broken {test['broken']}", f"same {test['same']}")
     return [*lines, *_gain(test["gain"], record["significant"], record), labelled("", f"{'rows':<9}", " · ".join(counts))]
@@ -39,7 +40,8 @@ def _both(label: str, before: Record, after: Record) -> list[Line]:
     found = []
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
-        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
+        known = low is not None and high is not None and isfinite(low) and isfinite(high) and one.get("n") != 1
+        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if known else ""
         share = one["score"]
         shown = pad(percent(share, 1), 8, right=True)
         found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))
@@ -50,8 +52,20 @@ def _gain(gain: Record, significant: bool, record: Record) -> list[Line]:
     score = gain.get("score", record["score"]["score"] - record["baseline"]["score"])
     p = f", {p_value(gain['p'])}" if gain.get("p") is not None else ""
     verdict: Part = ("significant", "good") if significant else ("NOT significant", "bad")
+    one = (record.get("test") or record)["after" if record.get("test") else "score"]
+    if one.get("n") == 1:
+        verdict = ("better", "good") if significant else ("no better", "bad")
+        return [labelled("", f"{'gain':<7}", (pad(f"{score:+.3g}", 8, right=True), "strong"), "  one number, taken as exact: ", verdict)]
     interval = f"[{points(gain['low'])}, {points(gain['high'])}]"
     return [labelled("", f"{'gain':<7}", (pad(points(score), 8, right=True), "strong"), f"  points {interval}{p}: ", verdict)]
+
+
+def measured(record: Record) -> list[Line]:
+    """With an objective: what it named, at the start and at the end, on the validation rows."""
+    found = record.get("measured") or {}
+    before, after = found.get("before") or {}, found.get("after") or {}
+    lines = [f"{safe(name)} {before[name]:.4g} → {after[name]:.4g}" for name in before if name in after]
+    return [facts("MEASURED", lines), facts("", [f"objective: {safe(record['objective'])}"])] if lines else []
 
 
 def example(record: Record) -> list[Line]:

@@ -73,7 +73,21 @@ class Watch:
         self.curve.append(event["score"])
         items = event.get("items") or ()
         shown = [_question("before", item) for item in items[:1]]
-        return [line for pair in shown for line in pair]
+        return [*(line for pair in shown for line in pair), *self._start(event)]
+
+    def _start(self, event: Event) -> list[Line]:
+        """Where the run starts, and what these rows can show."""
+        checked = event.get("preflight")
+        if checked is None:
+            return [facts("start", (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call")))]
+        proves = f"{checked.rows} rows prove gains from {100 * checked.provable:.0f} points on" if checked.provable else None
+        noise = f"± {100 * checked.noise:.1f} points from chance alone" if checked.noise is not None else None
+        luck = f"the better of 2 tries brings {100 * checked.luck:.0f} points" if checked.luck is not None else None
+        items = (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call"), proves, noise, luck)
+        return [facts("start", items), *([labelled("!", (checked.warning, "bad"))] if checked.warning else [])]
+
+    def _on_plan(self, event: Event) -> list[Line]:
+        return [labelled("auto" if place == 0 else "", safe(reason)) for place, reason in enumerate(event["reasons"])]
 
     def _on_row(self, event: Event) -> list[Line]:
         if event["done"] == 1 or event["label"] != self.label:
@@ -97,7 +111,8 @@ class Watch:
         verdict = "no gain" if even else VERDICTS[event["decision"]]
         scores = f"{percent(event['before']).removesuffix(' %')} → {percent(event['after'])}"
         origin = pad(one_line(event["origin"], ORIGIN), ORIGIN)
-        p = p_value(event["p"]) if event["decision"] != "refused" else ""
+        told = plural(event["rows"], "row") if event["p"] is None else p_value(event["p"])  # a race that may stop early has no p
+        p = told if event["decision"] != "refused" else ""
         return [line((f" {mark} ", style), origin, pad(scores, 14, right=True), "  ", (pad(p, 8), "dim"), (verdict, style), indent=3)]
 
     def _on_step(self, event: Event) -> list[Line]:
@@ -157,8 +172,6 @@ class Watch:
     def told(self, event: Event) -> list[Line]:
         """Lines for a pipe or a log: what :meth:`hear` gives, and one more per step."""
         found = self.hear(event)
-        if event["event"] == "baseline":
-            found = [*found, facts("start", (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call")))]
         if event["event"] == "step":
             found = [
                 *found,

@@ -162,7 +162,17 @@ def _code(fn: Callable[..., Any], name: str, constraint: Any) -> Parameter[str]:
 
 
 @overload
-def bundle(function: Callable[P, R], /) -> Bundle[P, R]: ...
+def bundle(
+    function: Callable[P, R],
+    /,
+    *,
+    description: str | None = None,
+    trainable: bool = False,
+    effects: Sequence[Any] | None = None,
+    constraint: Any = None,
+    catch: bool = True,
+    strict: bool = False,
+) -> Bundle[P, R]: ...
 @overload
 def bundle(
     *,
@@ -184,7 +194,7 @@ def bundle(function: Any = None, /, **options: Any) -> Any:
         catch: an exception becomes an output with the annotated source line.
         strict: reading a Parameter or Variable that is not an argument is an error.
     """
-    return partial(_bundle, **options) if function is None else Bundle(function)
+    return partial(_bundle, **options) if function is None else Bundle(function, **options)
 
 
 def _bundle(function: Callable[..., Any], **options: Any) -> Bundle[..., Any]:

@@ -1,8 +1,8 @@
 """Pull: one propagator carrying its gradients along the order of a backward.
 
 Two ways through the same order. The plain way (:mod:`paragrad.trace.plain`) is for propagators that
-merge locally. The general way serves slow pulls, recorded backwards and chosen inputs: everything
-cheap that is ready is pulled first, then all slow pulls that are ready run at once.
+merge locally. The general way serves slow pulls, recorded backwards and chosen inputs: a slow pull
+begins as soon as all consumers of its record have been pulled, beside every other one that is under way.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from paragrad import registry
+from paragrad.context import Scope, current_scope, scope
 from paragrad.trace.nodes import FLOWING, REQUIRING, Node
 from paragrad.trace.operation import PASS, STOP
 from paragrad.trace.plain import pull_plain
@@ -57,7 +58,7 @@ class Sweep:
 
     def retain(self, node: Any, propagator: Any, g: Any) -> None:
         """Keep the gradient of a record that was asked to."""
-        if node.extra is not None and node.extra.retained is not None:
+        if is_retained(node):
             self.arrivals.append((node, propagator, g, None, 0))
 
     def wants(self, operand: Any) -> bool:
@@ -86,7 +87,11 @@ class Sweep:
 
 
 class _General:
-    """One propagator on its way; a record is pulled when all its consumers have been."""
+    """One propagator on its way; a record is pulled when all its consumers have been.
+
+    What comes when depends on the critics. The order of contributions, of arrivals and of coordinates
+    does not: they go by the structural number of the record.
+    """
 
     def __init__(self, sweep: Sweep, propagator: Any, seeds: Mapping[Node, Any]) -> None:
         self.sweep = sweep
@@ -96,17 +101,17 @@ class _General:
         self.cheap: list[Any] = []
         self.slow: list[Any] = []
         self.found: dict[int, list[Arrival]] = {}
+        outer = current_scope()
+        self.within = None if outer is None else outer.child()
 
     def run(self) -> None:
-        """Pull everything; arrivals come in structural order, whatever was pulled when."""
+        """Pull everything."""
         for node in self.sweep.order:
             if not self.waiting[node]:
                 self._open(node)
-        while self.cheap or self.slow:
-            if self.cheap:
-                self._settle(self.cheap.pop())
-            else:
-                self._settle_slow()
+        tasks = self._tasks()
+        if tasks:
+            registry.facets.get("flow")(tasks, self._answered)
         for position in sorted(self.found):
             self.sweep.arrivals.extend(self.found[position])
 
@@ -114,18 +119,28 @@ class _General:
         asks = node in self.incoming and self.propagator.slow(node.op)
         (self.slow if asks else self.cheap).append(node)
 
-    def _settle(self, node: Any) -> None:
-        g = self._arrived(node)
-        self._send(node, self.sweep.gradients(self.propagator, node, g) if g is not None else ())
+    def _tasks(self) -> list[Any]:
+        """Pull everything cheap that is ready; the slow pulls that are then possible: number, call, scope."""
+        while self.cheap:
+            node = self.cheap.pop()
+            g = self._arrived(node)
+            if g is None or node.op.kind == "operator":
+                self._send(node, self.sweep.gradients(self.propagator, node, g) if g is not None else ())
+            else:
+                with scope(self._scope(node)):
+                    self._send(node, self.sweep.gradients(self.propagator, node, g))
+        ready, self.slow = self.slow, []
+        pull = partial(self.sweep.gradients, self.propagator)
+        return [(self.sweep.index[node], partial(pull, node, self._arrived(node)), self._scope(node)) for node in ready]
 
-    def _settle_slow(self) -> None:
-        """Pull every slow record that is ready, at once."""
-        batch = sorted(self.slow, key=self.sweep.index.__getitem__)
-        self.slow = []
-        calls = [partial(self.sweep.gradients, self.propagator, node, self._arrived(node)) for node in batch]
-        results = registry.facets.get("gather")(calls) if len(calls) > 1 else [calls[0]()]
-        for node, gradients in zip(batch, results, strict=True):
-            self._send(node, gradients)
+    def _answered(self, at: int, gradients: Sequence[Any]) -> list[Any]:
+        """Hand on what a slow pull gave; the slow pulls that became possible."""
+        self._send(self.sweep.order[at], gradients)
+        return self._tasks()
+
+    def _scope(self, node: Any) -> Scope | None:
+        """Where the effects of pulling ``node`` happen."""
+        return None if self.within is None else self.within.part(self.sweep.index[node])
 
     def _arrived(self, node: Any) -> Any:
         """The merged gradient at ``node``, in the order of (consumer, operand); None when nothing came."""
@@ -134,7 +149,8 @@ class _General:
             return None
         parts.sort(key=_place)
         g = dense(parts[0][2] if len(parts) == 1 else self.propagator.merge([part for _, _, part in parts]))
-        self.sweep.retain(node, self.propagator, g)
+        if is_retained(node):
+            self.found.setdefault(self.sweep.index[node], []).append((node, self.propagator, g, None, 0))
         return g
 
     def _send(self, node: Any, gradients: Sequence[Any]) -> None:
@@ -151,6 +167,11 @@ class _General:
                 self.waiting[operand] -= 1
                 if not self.waiting[operand]:
                     self._open(operand)
+
+
+def is_retained(node: Any) -> bool:
+    """Whether the gradient of a record is kept."""
+    return node.extra is not None and node.extra.retained is not None
 
 
 def _consumers(order: Sequence[Any]) -> dict[Node, int]:

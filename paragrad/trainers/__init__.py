@@ -10,6 +10,7 @@ from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.basic import BasicSearch
 from paragrad.trainers.beam import BeamSearch
 from paragrad.trainers.minibatch import MinibatchAlgorithm
+from paragrad.trainers.objective import Objective
 from paragrad.trainers.pareto import ParetoSearch
 from paragrad.trainers.result import Result
 from paragrad.trainers.ucb import UCBSearch
@@ -21,6 +22,7 @@ __all__ = [
     "BeamSearch",
     "DataLoader",
     "MinibatchAlgorithm",
+    "Objective",
     "ParetoSearch",
     "Result",
     "UCBSearch",

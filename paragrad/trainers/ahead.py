@@ -25,6 +25,7 @@ from paragrad.protocols.evidence import Candidate
 from paragrad.trainers import lanes
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation, mean_score
+from paragrad.trainers.finishing import spent_by
 from paragrad.trainers.observations import observed
 from paragrad.trainers.session import Halted, Session
 from paragrad.trainers.state import State, plain_state
@@ -126,7 +127,7 @@ class LookAhead(AlgorithmBase):
                 settled = plus(settled, share)
                 state = self._saved(session, self._decided(session, state, current, found), before, scores, settled)
                 known = [state.seen.get(p.number) for p in self.validation_rows]
-                emit("step", step=state.step, score=mean_score(known), calls=state.calls, limit=session.limit)
+                emit("step", step=state.step, score=mean_score(known), calls=state.calls, limit=session.limit, spent=spent_by(session))
         except BudgetExceeded as error:
             state = replace(state, done=f"budget: {error}")
         finally:
@@ -164,7 +165,10 @@ class LookAhead(AlgorithmBase):
         ahead = state.more["ahead"]
         spoken_for: float = sum(one["plan"]["rows"] for one in ahead["rounds"]) + self.closing_rows(state)
         asking = ahead["asked"] * (len(ahead["rounds"]) + 1)  # as much as the round that asked most
-        return float((session.limit - session.calls - asking) / state.calls_per_row - spoken_for)
+        left = session.limit - session.calls - asking
+        if not state.calls_per_row:
+            return math.inf if left > 0 else 0.0
+        return float(left / state.calls_per_row - spoken_for)
 
     def _started(self, line: Line, state: State, number: int, plan: Any) -> State:
         ahead = state.more["ahead"]
@@ -216,6 +220,8 @@ class Line:
         except Halted:
             raise self._error from None  # type: ignore[misc]
         self._waiting.popleft()
+        if self.session.measures is not None and branch.measures is not None:
+            self.session.measures.absorb(branch.measures)
         return current, found, branch.ledger  # type: ignore[return-value]
 
     def stop(self) -> None:

@@ -18,23 +18,27 @@ from paragrad.events import emit
 from paragrad.guides.binding import bind_metric
 from paragrad.journal import RunJournal, Runs
 from paragrad.llm import Budget, BudgetLedger
-from paragrad.optimizers.auto import automatic
-from paragrad.optimizers.base import make
 from paragrad.trace.module import module_of
+from paragrad.trainers.auto import optimizer_for
 from paragrad.trainers.baseline import baseline
-from paragrad.trainers.choosing import refuse_unserved, trained
+from paragrad.trainers.choosing import trained
 from paragrad.trainers.delivery import deliver, resumed
-from paragrad.trainers.evaluation import mean_score
+from paragrad.trainers.evaluation import Evaluation, mean_score
 from paragrad.trainers.finishing import finish, spent_by
+from paragrad.trainers.fronts import Measures
 from paragrad.trainers.header import header_of
 from paragrad.trainers.intake import bound_loader, bound_rows
+from paragrad.trainers.objective import objective_of
+from paragrad.trainers.preflight import asked_again, preflight
 from paragrad.trainers.result import Result
 from paragrad.trainers.rows import place
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
+from paragrad.trainers.statistics import Comparison
 from paragrad.trainers.values import from_json, to_json
 
 AUTO_CALLS = 2000
+ALPHA = 0.05  # one in twenty: the level of every verdict
 FINAL = 1_000_000  # the step under which the held-out test is recorded
 
 
@@ -50,6 +54,7 @@ class AlgorithmBase:
         test: rows looked at once, at the end.
         budget: hard limits; "auto": at most 2,000 calls.
         run: a name; a run of that name that was interrupted is continued.
+        objective: what is maximised, when it is more than the metric's score.
         journal: False records nothing (and nothing can be resumed).
     """
 
@@ -77,6 +82,7 @@ class AlgorithmBase:
         apply: bool = True,
         resume: Any = "auto",
         store: Any = None,
+        objective: Any = None,
     ) -> None:
         _check(workers=workers, deadline=deadline, seed=seed)
         self.program = module_of(agent)
@@ -84,9 +90,10 @@ class AlgorithmBase:
             raise UsageError(f"{type(self).__name__} needs data and a metric: {type(self).__name__}(agent, optimizer, loader, guide)")
         self.loader = self._loader(loader, seed)
         self.metric = bind_metric(guide)
-        self.parameters = trained(self.program, parameters)
-        self.optimizer = automatic(list(self.parameters.values())) if optimizer == "auto" else make(optimizer)
-        refuse_unserved(self.optimizer, self.parameters)
+        self.objective = objective_of(objective)
+        chosen = optimizer_for(optimizer, trained(self.program, parameters), asks=optimizer_model is not None)
+        self.optimizer, self.parameters, self.frozen = chosen.optimizer, chosen.parameters, chosen.frozen
+        self.reasons = list(chosen.reasons)  # why what was not named was chosen, for people
         self.budget = Budget(calls=AUTO_CALLS) if budget == "auto" else Budget.of(budget)
         others = [None if part is None else bound_rows(part, self.program) for part in (validate, test)]
         self.train_rows, self.validation_rows, self.test_rows = place(self.loader.dataset, *others)
@@ -108,9 +115,26 @@ class AlgorithmBase:
         """One step of the search: the next state. Sets ``state.done`` to end it."""
         raise NotImplementedError(f"{type(self).__name__} must say what a step is: def step(self, session, state)")
 
+    def begun(self, state: State, found: Evaluation) -> State:
+        """The state before the first step; ``found``: what the start did on the validation rows."""
+        return state
+
+    def told(self, state: State) -> dict[str, float]:
+        """Means of the metric's further values at the best candidate, as far as they were kept."""
+        return {}
+
     def least_rows(self) -> float:
         """Rows that one step evaluates at most; a budget that cannot pay for one is refused at once."""
         return float(self.loader.batch_size)
+
+    def proves(self, comparison: Comparison, among: int) -> bool:
+        """Whether a gain is proven.
+
+        Args:
+            among: how many candidates the winner was the best of, on these very rows; the level is shared among them
+                (Bonferroni), so that the luckiest of many is not taken for a gain.
+        """
+        return comparison.delta > 0 and comparison.p <= ALPHA / among
 
     # --- the run -----------------------------------------------------------------------------------
 
@@ -159,8 +183,13 @@ class AlgorithmBase:
         ledger = BudgetLedger(self.budget, saved["ledger"] if saved else None)
         session = Session(
             self.program, self.parameters, self.metric, self.optimizer, self.seed, self.workers, self.deadline,
-            self.model, self.optimizer_model, journal, ledger,
+            self.model, self.optimizer_model, journal, ledger, objective=self.objective,
         )  # fmt: skip
+        if self.objective is not None:
+            numbers = [placed.number for placed in self.validation_rows]
+            session.measures = Measures.over(self.objective, numbers, saved["measures"] if saved else ())
+        if self.reasons:
+            emit("plan", reasons=list(self.reasons), frozen=list(self.frozen))
         emit(
             "run", id=run_id, parameters=list(self.parameters), optimizer=self.optimizer.describe(), rows=self._sizes(), seed=self.seed,
             model=str(getattr(self.model, "name", "")), budget=str(self.budget), calls=self.budget.calls, resumed=saved is not None,
@@ -191,9 +220,15 @@ class AlgorithmBase:
         seen = {int(item.item): item.score for item in found.items}
         state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))
         state.calls = session.calls
-        state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
-        emit("baseline", score=found.score, items=found.items[:1], spent=spent_by(session))
-        return self._saved(session, state, values, [seen[p.number] for p in self.validation_rows])
+        calls = session.calls / max(1, len(self.validation_rows))
+        state.calls_per_row = max(1.0, calls) if calls else 0.0  # a program that asks no model costs no calls
+        scores = [seen[p.number] for p in self.validation_rows]
+        again = asked_again(self, session, values, scores, state.calls_per_row)
+        state.more, state.calls = ({"again": again} if again else {}), session.calls
+        checked = preflight(scores, again)
+        session.note("preflight", checked.to_json(), step=0)
+        emit("baseline", score=found.score, items=found.items[:1], spent=spent_by(session), preflight=checked)
+        return self._saved(session, self.begun(state, found), values, scores)
 
     def _limit(self, session: Session, state: State) -> None:
         """The search's share of the calls: what the budget has, less one pass of the test for start and winner."""
@@ -231,6 +266,8 @@ class AlgorithmBase:
         if session.journal is not None:
             ledger = ledger or session.ledger.state()  # type: ignore[union-attr]
             whole = {"state": data, "before": to_json(self.parameters, before), "baseline": scores, "ledger": ledger}
+            if session.measures is not None:
+                whole["measures"] = session.measures.state()
             session.journal.checkpoint(whole, Coordinate(state.step, phase="checkpoint"))
         return State.from_json(self.parameters, data)
 

@@ -19,8 +19,11 @@ from paragrad.trace.parameter import Parameter
 from paragrad.trainers.evaluation import Evaluation, all_right
 
 
-def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagators: Sequence[Any]) -> Evaluation:
+def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagators: Sequence[Any], *, every: bool = False) -> Evaluation:
     """Send the feedback of recorded rows back; call it in the context the rows ran in.
+
+    Args:
+        every: rows that leave nothing to wish for send their graph too, but no words.
 
     Returns:
         The evaluation with gradients and graphs filled in and its Variables let go.
@@ -29,12 +32,12 @@ def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagat
         ModelError, BudgetExceeded: the critic got no answer.
     """
     right = all_right(found.scores)
-    wrong = [item for item, fine in zip(found.items, right, strict=True) if not fine and _has_graph(item)]
-    for item in wrong:
+    sent = [(item, fine) for item, fine in zip(found.items, right, strict=True) if _has_graph(item) and (every or not fine)]
+    for item, _ in sent:
         extra_of(item.graph._n).item = item.item
-    if wrong and propagators:
-        outputs = [item.graph for item in wrong]
-        backward(outputs, [Feedback(item.score, words_of(item)) for item in wrong], propagators=propagators)
+    if sent and propagators:
+        feedbacks = [Feedback(item.score, None if fine else words_of(item)) for item, fine in sent]
+        backward([item.graph for item, _ in sent], feedbacks, propagators=propagators)
     collected = {id: parameter._accumulator() for id, parameter in parameters.items()}
     texts = {id: tuple(by_item(accumulator.texts)) for id, accumulator in collected.items()}
     graphs = [calling for accumulator in collected.values() for calling in accumulator.graphs]
@@ -56,7 +59,7 @@ def _has_graph(item: ItemEvidence) -> bool:
 
 
 def _filled(item: ItemEvidence, texts: Mapping[str, tuple[Any, ...]], graphs: Sequence[Any]) -> ItemEvidence:
-    gradients = {id: tuple(c.value for c in found if c.item == item.item) for id, found in texts.items()}
+    gradients = {id: tuple(dict.fromkeys(c.value for c in found if c.item == item.item)) for id, found in texts.items()}
     starts = dict.fromkeys(calling for calling in graphs if _item_of(calling) == item.item)
     return replace(item, gradients={id: said for id, said in gradients.items() if said}, graph=tuple(starts))
 

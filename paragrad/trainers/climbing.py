@@ -40,12 +40,19 @@ class Climb:
 
 
 def climb(
-    session: Session, start: Mapping[str, Any], batches: Sequence[Sequence[Placed]], optimizer: Any, *, step: int, proposals: int
+    session: Session,
+    start: Mapping[str, Any],
+    batches: Sequence[Sequence[Placed]],
+    optimizer: Any,
+    *,
+    step: int,
+    proposals: int,
+    history: Sequence[Candidate] = (),
 ) -> Climb:
     """Climb from ``start``, one gated step per batch.
 
     Args:
-        optimizer: its state. ``proposals``: children per step, at most 14.
+        optimizer: its state. ``proposals``: children per step, at most 14. ``history``: earlier candidates, scored.
     """
     reached = Climb(start, optimizer)
     for part, rows in enumerate(batches):
@@ -53,7 +60,9 @@ def climb(
         if all(all_right(base.scores)):
             continue
         base = session.blamed(base, step=step, part=part)
-        proposed, reached.optimizer = session.propose(reached.values, base, reached.optimizer, step=step, n=proposals, part=part)
+        proposed, reached.optimizer = session.propose(
+            reached.values, base, reached.optimizer, step=step, n=proposals, part=part, history=history
+        )
         news = _children(session, [c for c in proposed if c.changed()], base, rows, step, SLOTS * part)
         news += _cross(session, reached.values, base, news, rows, step, SLOTS * part)
         top = max((e.delta for _, e in news), default=0.0)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 from paragrad.context import Scope, current_scope, scope
@@ -81,12 +82,15 @@ class Evaluation:
         return None if any(v is None for v in values) else sum(values)
 
 
-def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool = False, reach: Any = None) -> ItemEvidence:
+def run_row(
+    program: Any, placed: Placed, metric: BoundMetric, *, record: bool = False, reach: Any = None, timed: bool = False
+) -> ItemEvidence:
     """Run one row in the current scope and context.
 
     Args:
         record: keep the output with its graph.
         reach: is told the output and what was read, to find out what can be trained.
+        timed: measure the program's seconds too; recorded as an effect, so that a resumed run is told the same.
 
     Raises:
         MetricError: the metric raised or returned no score. BudgetExceeded, Diverged: the run ends.
@@ -94,9 +98,11 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
     row = placed.row
     steps: list[Step] = []
     at = current_scope()
+    started = monotonic()
     try:
         with answering(row):
             output, status = _output(program, row, steps, record, reach)
+            seconds = _timed(at, monotonic() - started) if timed else {}
             steps = [replace(step, row=row) for step in steps]
             feedback, asked = (_error_feedback(output), 0) if status == "error" else _judge(metric, placed, output, steps)
     except Outage as error:
@@ -113,7 +119,7 @@ def run_row(program: Any, placed: Placed, metric: BoundMetric, *, record: bool =
         episodes=(episode,),
         graph=output if record else None,
         status=status,
-        spent={**_spent(at), "guide_calls": asked},
+        spent={**_spent(at), "guide_calls": asked, **seconds},
     )
 
 
@@ -191,6 +197,12 @@ def _asked(metric: BoundMetric, row: Row, value: Any, steps: Sequence[Step], inn
     feedback = metric(row, value, trace=tuple(steps), call=steps[-1] if steps else None)
     metrics = {name: float(plain(v)) for name, v in feedback.metrics.items()}
     return {"score": score_of(feedback), "text": plain(feedback.text), "metrics": metrics, "spent": inner.spent.total()}
+
+
+def _timed(at: Scope | None, seconds: float) -> Mapping[str, Any]:
+    if at is None or at.journal is None:
+        return {"seconds": seconds}
+    return at.journal.effect(at.child("clock").coordinate(), "clock", "", lambda: {"seconds": seconds}, paid=False)[0]
 
 
 def _spent(at: Scope | None) -> Mapping[str, Any]:

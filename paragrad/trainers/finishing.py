@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from paragrad.errors import BudgetExceeded
 from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate
 from paragrad.trainers.intervals import mean_interval
+from paragrad.trainers.preflight import preflight
 from paragrad.trainers.result import HeldOut, Pass, Result, held_out, pass_of
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
@@ -21,18 +23,19 @@ def finish(trainer: Any, session: Session, state: State, before: dict[str, Any],
     validation = held_out(_bare(baseline), _bare(state.scores(numbers)), trainer.seed)
     best = Candidate(
         dict(state.best), base=run_id or "", origin=_origin(state),
-        scores={"score": validation.after.mean.value}, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
+        scores={**trainer.told(state), "score": validation.after.mean.value}, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
     )  # fmt: skip
     test = _test(trainer, session, state, before, bool(best.changed()))
     decided = test or validation
+    checked = preflight(baseline, [tuple(pair) for pair in state.more.get("again", ())])
     rows = [p.row for p in (trainer.test_rows if test is not None else trainer.validation_rows)]
-    return Result(
+    found = Result(
         program=trainer.program,
         best=best,
         score=validation.after.mean.value,
         baseline=validation.before.mean.value,
         interval=(decided.comparison.low, decided.comparison.high),
-        significant=bool(best.changed()) and decided.comparison.significant,
+        significant=bool(best.changed()) and trainer.proves(decided.comparison, 1 if test is not None else tried(state)),
         test=test,
         spent=spent_by(session),
         asked=session.calls,
@@ -45,7 +48,25 @@ def finish(trainer: Any, session: Session, state: State, before: dict[str, Any],
         stopped=state.done,
         models=_models(trainer),
         simulated=_simulated(trainer),
+        preflight=checked.to_json(),
     )
+    return replace(found, **_measured(trainer, session, best, before))
+
+
+def tried(state: State) -> int:
+    """How many candidates were held against the validation rows: the winner is the luckiest of them."""
+    return max(1, len(state.history))
+
+
+def _measured(trainer: Any, session: Session, best: Candidate, before: dict[str, Any]) -> dict[str, Any]:
+    """With an objective: its quantities at start and winner, and the front."""
+    measures = session.measures
+    if measures is None:
+        return {}
+    first, last = (measures.means(session.parameters, values) or {} for values in (before, best.values))
+    best = best.scored({**best.scores, **last, "objective": best.scores["score"]})
+    parts = {"best": best, "front_candidates": measures.front(session.parameters, best)}
+    return {**parts, "objective": str(trainer.objective), "measured": {"before": first, "after": last}}
 
 
 def _origin(state: State) -> str:

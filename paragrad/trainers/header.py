@@ -24,6 +24,8 @@ def header_of(trainer: Any) -> dict[str, str]:
         "parameters": list(trainer.parameters),
         "model": getattr(trainer.model, "identity", None),
     }
+    if trainer.objective is not None:
+        configuration["objective"] = str(trainer.objective)
     start = {id: p.value for id, p in trainer.parameters.items()}
     rows = (trainer.train_rows, trainer.validation_rows, trainer.test_rows)
     return {

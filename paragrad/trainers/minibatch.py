@@ -17,7 +17,7 @@ from typing import Any
 from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trainers.base import AlgorithmBase
-from paragrad.trainers.evaluation import Evaluation, mean_score
+from paragrad.trainers.evaluation import Evaluation, all_right, mean_score
 from paragrad.trainers.rows import Placed, by_id
 from paragrad.trainers.session import Job, Session
 from paragrad.trainers.state import State
@@ -41,15 +41,20 @@ class MinibatchAlgorithm(AlgorithmBase):
         """One minibatch: propose, halve, decide."""
         step = state.step + 1
         batch = self._batch(state.step)
-        needed = state.calls_per_row * self.least_rows()
+        needed = state.calls_per_row * self.least_rows() + state.more.get("asked", 0)
         reason = self._finished(session, state, needed)
         if reason:
             return replace(state, done=reason)
         base = self._on_base(session, state, batch, step)
+        asked = session.asked
         proposed, optimizer = session.propose(state.best, base, state.optimizer, step=step, n=self.candidates)
+        state = replace(state, more={**state.more, "asked": max(state.more.get("asked", 0), session.asked - asked)})
         proposed = [c for c in proposed if c.changed()]
         if not proposed:
-            return replace(state, optimizer=optimizer, done="the optimizer has nothing more to propose")
+            settled = session.asked == asked and not all(all_right(base.scores))  # the same evidence gives the same answer again
+            return replace(
+                state, optimizer=optimizer, quiet=state.quiet + 1, done="the optimizer has nothing more to propose" if settled else ""
+            )
         ranked = self._halved(session, proposed, base, batch, step)
         for candidate, evaluation in ranked:
             optimizer = session.optimizer.observe(optimizer, candidate, evaluation)
@@ -59,7 +64,7 @@ class MinibatchAlgorithm(AlgorithmBase):
     def least_rows(self) -> float:
         """One batch for the base and the halving, and the validation rows for one finalist."""
         size = min(self.loader.batch_size, len(self.train_rows))
-        return size * (1 + 0.625 * self.candidates) + len(self.validation_rows)
+        return size * (1 + 0.625 * min(self.candidates, self.optimizer.per_step or self.candidates)) + len(self.validation_rows)
 
     # --- parts of a step ---------------------------------------------------------------------------
 
@@ -72,7 +77,7 @@ class MinibatchAlgorithm(AlgorithmBase):
 
     def _finished(self, session: Session, state: State, needed: float) -> str:
         scores = [state.seen[p.number] for p in self.validation_rows]
-        if all(s is not None and s >= 1.0 for s in scores):
+        if all(all_right(scores)):
             return "every validation row is right"
         if state.quiet >= self.patience:
             return f"{state.quiet} steps without a proven gain"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from paragrad.protocols.evidence import Candidate
 from paragrad.trainers import pool as pools
 from paragrad.trainers.ahead import Found
 from paragrad.trainers.climbing import climb
@@ -29,15 +30,17 @@ from paragrad.trainers.values import from_json, to_json
 class ParetoSearch(PoolSearch):
     """The trainer for larger budgets.
 
-    Class attributes: ``batch_size`` rows to reflect on; ``proposals`` children per round; ``first`` rows
-    of a race's first stage; ``out`` and ``won`` standard errors that end a race; ``exploring``, the share
-    of parents taken from the fronts; ``merge_every`` rounds; ``patience`` rounds without a better best.
+    Class attributes: ``batch_size`` rows to learn from; ``climbs`` steps of a round while rounds succeed
+    (``steady``: failed rounds after which one step is enough), ``proposals`` children per step; ``narrow`` rounds
+    under way at least, ``widen`` more for every failed one, ``depth`` at most; ``first`` rows of a race's first
+    stage; ``out`` and ``won`` standard errors that end a race; ``exploring``, the share of parents taken from
+    the fronts; ``merge_every`` rounds; ``remembered`` candidates shown to the optimizer.
     """
 
     batch_size = 16
     depth = 6
     proposals = 3
-    narrow = 1
+    narrow = 2
     widen = 1
     climbs = 3
     steady = 2
@@ -45,6 +48,7 @@ class ParetoSearch(PoolSearch):
     out = 1.0
     exploring = 0.3
     merge_every = 5
+    remembered = 6
 
     # --- planning ----------------------------------------------------------------------------------
 
@@ -55,7 +59,7 @@ class ParetoSearch(PoolSearch):
         made = (
             self._duel(state, pool, best)
             or self._merge(state, pool, number, random)
-            or self._reflect(pool, best, state.quiet, number, random)
+            or self._reflect(pool, best, self._climbs(state, rows), number, random)
         )
         climbing = self._climbing_rows(len(made.get("batches", ())))
         stops = self._stops(len(made.get("ours", ())), len(pool[best]["scores"]), rows - climbing)
@@ -75,6 +79,12 @@ class ParetoSearch(PoolSearch):
         """Parent, children and their cross on every batch."""
         crossing = self.proposals > 1 and len(self.parameters) > 1
         return float(min(self.batch_size, len(self.train_rows)) * (1 + self.proposals + crossing) * climbs)
+
+    def _climbs(self, state: State, rows: float) -> int:
+        """Long climbs while they succeed, short ones later, and as many steps as the rows allow beside a race's first stages."""
+        wished = self.climbs if state.quiet < self.steady else 1
+        racing = self._race_rows(min(4 * self.first, len(self.validation_rows)), 0, 0)
+        return next((n for n in range(wished, 1, -1) if self._climbing_rows(n) + racing <= rows), 1)
 
     def _duel(self, state: State, pool: pools.Pool, best: int) -> dict[str, Any] | None:
         """The candidate that leads the best one on the rows both have, while that is not settled."""
@@ -107,20 +117,20 @@ class ParetoSearch(PoolSearch):
         values = merged(pool[a]["values"], pool[b]["values"], pool[root]["values"])
         return {"kind": "merge", "parents": [a, b], "values": values}
 
-    def _reflect(self, pool: pools.Pool, best: int, quiet: int, number: int, random: Random) -> dict[str, Any]:
+    def _reflect(self, pool: pools.Pool, best: int, climbs: int, number: int, random: Random) -> dict[str, Any]:
         parent = pools.from_front(pool, random) if random.random() < self.exploring else None
         parent = pools.sampled(pool, best, random) if parent is None else parent
-        climbs = self.climbs if quiet < self.steady else 1
         batches = [self.batch(self.climbs * (number - 1) + part) for part in range(climbs)]
-        return {"kind": "reflect", "parents": [parent], "values": pool[parent]["values"], "batches": batches}
+        history = [[one["values"], mean_score(one["scores"]), one["parents"]] for one in pool[-self.remembered :]]
+        return {"kind": "reflect", "parents": [parent], "values": pool[parent]["values"], "batches": batches, "history": history}
 
     def width(self, state: State) -> int:
         """Few rounds at once while most of them change the best candidate, more while they fail: then nothing is lost by looking ahead."""
         return min(self.depth, self.narrow + self.widen * state.quiet)
 
     def least_rows(self) -> float:
-        """A climb, and a race over some validation rows in which the incumbent may have to be scored too."""
-        return self._climbing_rows(self.climbs) + 2.0 * min(4 * self.first, len(self.validation_rows))
+        """One step of a climb, and a race's first stages in which the best candidate may have to be scored too."""
+        return self._climbing_rows(1) + self._race_rows(min(2 * self.first, len(self.validation_rows)), 0, 0)
 
     # --- exploring ---------------------------------------------------------------------------------
 
@@ -136,12 +146,18 @@ class ParetoSearch(PoolSearch):
         """Climb on training rows, a fresh batch per step; then race what came of it, if it is anything new."""
         start = from_json(self.parameters, plan["values"])
         batches = [self.rows(ids) for ids in plan["batches"]]
-        reached = climb(session, start, batches, optimizer, step=number, proposals=self.proposals)
+        history = [self._candidate(*one) for one in plan["history"]]
+        reached = climb(session, start, batches, optimizer, step=number, proposals=self.proposals, history=history)
         if not reached.origins:
             return Found({"verdict": "no better on any batch"}, reached.optimizer, reached.news)
         scores, theirs, verdict = self._race(session, reached.values, plan, number)
         result = {"scores": scores, "theirs": theirs, "verdict": verdict, "origin": "; ".join(dict.fromkeys(reached.origins))}
         return Found({**result, "values": to_json(self.parameters, reached.values)}, reached.optimizer, reached.news)
+
+    def _candidate(self, values: Mapping[str, Any], score: float, parents: Sequence[int]) -> Candidate:
+        """An earlier candidate as optimizers see it."""
+        spaces = {id: parameter.space for id, parameter in self.parameters.items()}
+        return Candidate(from_json(self.parameters, values), parents=tuple(map(str, parents)), scores={"score": score}, spaces=spaces)
 
     def _race(self, session: Session, values: Mapping[str, Any], plan: Mapping[str, Any], number: int, ours: Sequence[Any] = ()) -> Any:
         incumbent = from_json(self.parameters, plan["incumbent"])

@@ -71,6 +71,8 @@ class Result:
         history: one entry per decision. ``front``: candidates no other one beats.
         stopped: why the search ended.
         asked: model calls that the program, the metric and the optimizer asked for, answered from a cache or not.
+        objective: in words, when it is more than the metric; ``measured``: its quantities "before" and "after", means on validation.
+        preflight: what the rows could prove and how much room there was, known before anything was paid for proposals.
     """
 
     program: Any
@@ -92,11 +94,18 @@ class Result:
     applied: bool = False
     simulated: bool = False
     asked: int = 0
+    objective: str = ""
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    front_candidates: Sequence[Candidate] = field(repr=False, default=())
+    preflight: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @property
     def front(self) -> list[Candidate]:
-        """The candidates no other one beats: here the best alone."""
-        return [self.best]
+        """The best, and the other candidates that none beats in every quantity the objective names.
+
+        Those are among the candidates that were scored on every validation row; ``scores`` holds their means.
+        """
+        return list(self.front_candidates) or [self.best]
 
     def diff(self) -> str:
         """What changed in every Parameter, for a person."""
@@ -177,6 +186,9 @@ class Result:
             "simulated": self.simulated,
             "seed": self.seed,
         }
+        if self.objective:
+            front = [{"values": to_json(self.parameters, c.values), "scores": dict(c.scores)} for c in self.front]
+            data |= {"objective": self.objective, "measured": self.measured, "front": front}
         plain: dict[str, Any] = json.loads(json.dumps(data, default=str))
         return plain
 

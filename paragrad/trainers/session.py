@@ -16,8 +16,9 @@ from paragrad.events import emit
 from paragrad.executors import Threads
 from paragrad.guides.binding import BoundMetric
 from paragrad.llm import as_model, use
-from paragrad.optimizers.base import Transform, evidence_of
+from paragrad.optimizers.base import Transform
 from paragrad.optimizers.carrying import GRAPH, carriers
+from paragrad.optimizers.collected import with_peers
 from paragrad.protocols.evidence import Candidate, Evidence, ItemEvidence
 from paragrad.protocols.journal import Journal, Ledger
 from paragrad.trace.module import Module
@@ -27,7 +28,10 @@ from paragrad.trace.state import STATE
 from paragrad.trainers.blaming import blamed
 from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.failures import late_item, refuse_outage
+from paragrad.trainers.fronts import Measures, weighed
+from paragrad.trainers.objective import Objective
 from paragrad.trainers.rows import Placed
+from paragrad.trainers.teaching import taught
 
 Values = Mapping[str, Any]
 
@@ -67,7 +71,9 @@ class Session:
         asked: those of them that optimizer and critic asked for.
         limit: how many calls the search may use, the held-out test's share taken off.
         halted: set when a part of the run failed, so that parts beside it pay for nothing more.
+        placed: every row that was evaluated, by number.
         within: the scope around every effect of this part; once closed, it has no more effects.
+        objective: what scores are made of, when it is more than the metric; ``measures``: what it measured so far.
     """
 
     program: Module
@@ -87,7 +93,10 @@ class Session:
     base: Overlay | None = None
     threads: Threads | None = field(default=None, repr=False)
     halted: Event = field(default_factory=Event, repr=False)
+    placed: dict[Any, Placed] = field(default_factory=dict, repr=False)
     within: Scope | None = field(default=None, repr=False)
+    objective: Objective | None = None
+    measures: Measures | None = field(default=None, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[Session]:
@@ -148,6 +157,7 @@ class Session:
         """
         assert self.threads is not None
         self._refuse_halted()
+        self.placed.update((placed.number, placed) for job in jobs for placed in job.rows)
         overlays = [self.overlay(job.values) for job in jobs]
         tasks = [_Run(job, placed, made) for job, made in zip(jobs, overlays, strict=True) for placed in job.rows]
         found = self.threads.map(
@@ -167,11 +177,13 @@ class Session:
         refuse_outage(items)
         cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
         kept = [made if job.record else None for job, made in zip(jobs, overlays, strict=True)]
-        return [Evaluation(tuple(items[first:last]), overlay=made) for (first, last), made in zip(pairwise(cuts), kept, strict=True)]
+        parts = [weighed(self, job, items[first:last]) for job, (first, last) in zip(jobs, pairwise(cuts), strict=True)]
+        return [Evaluation(tuple(part), overlay=made) for part, made in zip(parts, kept, strict=True)]
 
     def _run(self, task: _Run) -> ItemEvidence:
         with overlaid(task.overlay):
-            return run_row(self.program, task.placed, self.metric, record=task.job.record, reach=task.job.reach)
+            timed = self.objective is not None and self.objective.timed
+            return run_row(self.program, task.placed, self.metric, record=task.job.record, reach=task.job.reach, timed=timed)
 
     def propose(
         self, values: Values, base: Evaluation, state: Any, *, step: int, n: int, part: int = 0, history: Sequence[Candidate] = ()
@@ -184,16 +196,24 @@ class Session:
         """
         self._refuse_halted()
         base = self.blamed(base, step=step, part=part)
+        teacher = self._teacher(base, step, part)
         at = self._scope(Coordinate(step, part, phase="optimizer"))
         with scope(at), overlaid(self.overlay(values)):
-            parameters = {id: replace(evidence_of(p), gradients=base.gradients.get(id, ())) for id, p in self.parameters.items()}
+            known = with_peers(self.parameters.values())
+            parameters = {id: replace(p, trainable=id in self.parameters, gradients=base.gradients.get(id, ())) for id, p in known.items()}
             random = Random(at.at.seed(self.seed))
-            teacher = base.items if "teacher" in self.optimizer.needs else ()
             evidence = Evidence(parameters, base.items, tuple(history), random, teacher)
             candidates, state = self.optimizer.propose(evidence, state, n=min(n, self.optimizer.per_step or n), ask=self._ask)
             checked = [c for c in map(self._accepted, candidates) if c is not None]
         self._count_asked(at)
         return checked, state
+
+    def _teacher(self, base: Evaluation, step: int, part: int) -> tuple[ItemEvidence, ...]:
+        """A teacher's runs on the same rows, where the optimizer wants them; the student's own where it names no teacher."""
+        if "teacher" not in self.optimizer.needs:
+            return ()
+        given = getattr(self.optimizer, "teacher", None)
+        return base.items if given is None else taught(self, given, base, self.placed, step=step, part=part)
 
     def _count_asked(self, at: Scope) -> None:
         calls = at.spent.total()["calls"]
@@ -213,7 +233,7 @@ class Session:
         carried = carriers(needs, getattr(self.optimizer, "critic", None), model)
         at = self._scope(Coordinate(step, part, phase="critic"))
         with scope(at), overlaid(found.overlay):
-            after = blamed(self.parameters, found, carried)
+            after = blamed(self.parameters, found, carried, every="operands" in needs)
         self._count_asked(at)
         return after
 
@@ -241,7 +261,8 @@ class Session:
     def branch(self, ledger: Any = None) -> Session:
         """The same run for a part that goes on beside others; counts its own calls."""
         around = Scope(Coordinate(), seed=self.seed)
-        return replace(self, calls=0, asked=0, ledger=ledger if ledger is not None else self.ledger, within=around)
+        measures = self.measures.fresh() if self.measures is not None else None
+        return replace(self, calls=0, asked=0, ledger=ledger if ledger is not None else self.ledger, within=around, measures=measures)
 
     def _refuse_halted(self) -> None:
         if self.halted.is_set():

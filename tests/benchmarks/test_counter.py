@@ -1,7 +1,7 @@
 """The counter: every evaluation counts, noise is repeatable, and the incumbent is judged by its true score."""
 
 from benchmarks.landscapes import Counter, Landscape
-from benchmarks.landscapes.figures import better, figures, shown
+from benchmarks.landscapes.figures import best, figures, shown
 
 EVERYTHING = [" ".join(f"r{rule}" for rule in range(24))]
 
@@ -58,5 +58,11 @@ def test_figures():
     runs = [{"hit": hit, "final": 0.9, "calls": 10} for hit in (5, 7, None)]
     assert shown(figures(runs)) == "2/3 · 7 · 0.90"
     assert figures([*runs, runs[2]])["median"] is None
-    assert better(figures(runs[:2]), figures(runs))
-    assert not better(figures(runs), figures(runs))
+
+
+def test_the_best_setting():
+    def told(successes, median, final):
+        return {"successes": successes, "of": 10, "median": median, "final": final}
+
+    assert best({"often": told(10, 900, 1.0), "fast": told(9, 700, 1.0), "lucky": told(6, 300, 0.9)}) == "fast"
+    assert best({"low": told(0, None, 0.2), "high": told(1, None, 0.4)}) == "high"

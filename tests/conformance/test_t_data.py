@@ -142,10 +142,22 @@ class Hub:
         return iter([dict(row) for row in ROWS])
 
 
+class Places:
+    """Behaves like a torch data set: a length and places, nothing to iterate."""
+
+    def __len__(self) -> int:
+        return len(ROWS)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return dict(ROWS[place])
+
+
 PAIRS = [({"ticket": row["ticket"], "plan": row["plan"]}, row["target"]) for row in ROWS]
 
 
-@pytest.mark.parametrize("data", [ROWS, PAIRS, Table(), Hub(), pg.data.rows(ROWS)], ids=["dicts", "pairs", "frame", "hub", "Dataset"])
+@pytest.mark.parametrize(
+    "data", [ROWS, PAIRS, Table(), Hub(), Places(), pg.data.rows(ROWS)], ids=["dicts", "pairs", "frame", "hub", "places", "Dataset"]
+)
 def test_T15_rows_of_every_kind_are_batched_by_the_run(data: Any) -> None:
     seen = trained(data, seed=4)
     assert seen == trained(ROWS, seed=4)

@@ -90,3 +90,27 @@ def test_state_goes_on_where_it_was_taken():
 def test_bind():
     loader = DataLoader(PAIRS, 5, shuffle=True, seed=3).bind(["request"])
     assert [row.inputs for row in next(iter(loader))] == [{"request": f"t{place}"} for place in loader.order(0)[:5]]
+
+
+class Growing(DataLoader):
+    """Fewer rows in the first epochs."""
+
+    def __init__(self, dataset, batch_size=1, *, first=3):
+        super().__init__(dataset, batch_size)
+        self.first = first
+
+    def order(self, epoch):
+        return list(range(min(len(self.dataset), self.first * (epoch + 1))))
+
+
+def test_a_loader_of_ones_own_keeps_its_class_and_its_options():
+    loader = Growing(PAIRS, 2, first=4)
+    part = loader.only(loader.dataset.take([9, 8, 7, 6, 5])).bind(["question"])
+    assert type(part) is Growing
+    assert targets(part.epoch(0)) == [[9, 8], [7, 6]]
+    assert targets(loader.epoch(0)) == [[0, 1], [2, 3]]
+    assert targets(loader.epoch(0, start=3)) == [[2, 3]], "an epoch with fewer batches is counted round"
+    assert targets(loader.epoch(1, start=3)) == [[6, 7]]
+    assert targets(part) == [[9, 8], [7, 6]]
+    assert part.state_dict() == {"epoch": 1, "batch": 0}
+    assert loader.state_dict() == {"epoch": 0, "batch": 0}, "a copy has a place of its own"

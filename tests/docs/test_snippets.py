@@ -13,6 +13,7 @@ from tests.docs.pages import MARK, ROOT, blocks, pages, program, run
 WITH_CODE = [page for page in pages() if any(block.language == "python" for block in blocks(page))]
 EXAMPLES = sorted((ROOT / "examples" / "extend").glob("*.py"))
 LONGEST_EXAMPLE = 40
+PARTS = ("guide", "hook", "loader", "model-backend", "op", "optimizer", "propagator", "store", "trainer", "utility")
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
@@ -70,6 +71,6 @@ def test_examples_run_as_programs(
 
 
 def test_every_how_to_page_has_an_example() -> None:
-    wanted = {f"add-{part}" for part in ("op", "propagator", "optimizer", "store", "trainer", "model-backend")}
+    wanted = {f"add-{part}" for part in PARTS}
     assert {page.stem for page in (ROOT / "docs" / "howto").glob("add-*.md")} == wanted
     assert {example.stem.replace("_", "-") for example in EXAMPLES} == wanted

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -94,16 +96,27 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, float]:
-    """The result nobody disturbed, and how long it took."""
-    home = Home(tmp_path_factory.mktemp("undisturbed") / "a")
-    child = home.start()
-    assert child.stdout is not None
-    child.stdout.readline()
-    began = time.monotonic()
-    output, errors = child.communicate()
-    assert child.returncode == 0, errors.decode()
-    return json.loads(output.decode().splitlines()[-1]), time.monotonic() - began
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, float]]:
+    """The result that nobody disturbs, with these options, and how long it takes; each found out once."""
+
+    @cache
+    def of(*options: str) -> tuple[Any, float]:
+        home = Home(tmp_path_factory.mktemp("undisturbed") / "a", *options)
+        child = home.start()
+        assert child.stdout is not None
+        child.stdout.readline()
+        began = time.monotonic()
+        output, errors = child.communicate()
+        assert child.returncode == 0, errors.decode()
+        return json.loads(output.decode().splitlines()[-1]), time.monotonic() - began
+
+    return of
+
+
+@pytest.fixture
+def undisturbed(calm: Callable[..., tuple[Any, float]]) -> tuple[Any, float]:
+    """Of the short minibatch training."""
+    return calm()
 
 
 PASSINGS = {
@@ -157,7 +170,7 @@ def kills(folder: Path, undisturbed: tuple[Any, float], count: int, per_run: int
         same_results += 1
         done += home.kills
         repeated += home.repeated()
-    print(f"R1: {done} kills, identical results {same_results} of {same_results}, answered calls repeated 0,")
+    print(f"R1 {' '.join(options)}: {done} kills, identical results {same_results} of {same_results}, answered calls repeated 0,")
     print(f"    unanswered ones repeated {repeated} (in flight at most {WORKERS * done})")
 
 
@@ -172,3 +185,42 @@ def test_random_kills_with_a_cache(tmp_path: Path, undisturbed: tuple[Any, float
 @pytest.mark.faults
 def test_many_random_kills(tmp_path: Path, undisturbed: tuple[Any, float]) -> None:
     kills(tmp_path, undisturbed, 200, 4, 2)
+
+
+# --- algorithms whose rounds overlap, with optimizers and critics that ask a model -------------------
+
+SEARCHES = [("pareto", "asking"), ("beam", "critic"), ("ucb", "asking"), ("basic", "critic")]
+
+
+def options_of(algorithm: str, words: str, budget: str = "400 calls") -> list[str]:
+    """For the trainee."""
+    return ["--algorithm", algorithm, "--optimizer", words, "--budget", budget]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "words", "point"),
+    [
+        ("pareto", "asking", "after-outcome"),
+        ("pareto", "asking", "before-checkpoint"),
+        ("beam", "critic", "after-checkpoint"),
+        ("ucb", "asking", "before-outcome"),
+        ("basic", "critic", "after-intent"),
+        *[pytest.param(*one, point, marks=pytest.mark.faults) for one in SEARCHES for point in CRASH_POINTS if "publish" not in point],
+    ],
+)
+def test_named_points_of_a_search(tmp_path: Path, calm: Callable[..., tuple[Any, float]], algorithm: str, words: str, point: str) -> None:
+    home = Home(tmp_path / "x", *options_of(algorithm, words))
+    assert home.killed_at(f"{point}:{PASSINGS[point]}")
+    same(home.finished(), calm(*home.options)[0])
+
+
+def test_random_kills_of_a_search(tmp_path: Path, calm: Callable[..., tuple[Any, float]]) -> None:
+    options = options_of("pareto", "asking")
+    kills(tmp_path, calm(*options), 4, 2, 5, *options)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("algorithm", "words", "count"), [(a, w, 200 if a == "pareto" else 40) for a, w in SEARCHES])
+def test_many_random_kills_of_a_search(tmp_path: Path, calm: Callable[..., tuple[Any, float]], algorithm: str, words: str, count: int) -> None:
+    options = options_of(algorithm, words)
+    kills(tmp_path, calm(*options), count, 4, 6, *options)

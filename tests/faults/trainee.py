@@ -4,6 +4,7 @@ The model is scripted: whether it answers right depends on the instruction, the 
 a hash of the question, so there is something to learn and everything is a function of the prompt.
 
     python trainee.py HOME LOG [--name NAME] [--workers N] [--cache] [--store URL] [--budget TEXT]
+                      [--algorithm NAME] [--optimizer edit|asking|critic]
 
 ``LOG`` gets one line per call that reached the model: its coordinate.
 """
@@ -19,7 +20,7 @@ import time
 from random import Random
 from typing import Any
 
-from paragrad import data, stores
+from paragrad import data, registry, stores
 from paragrad.llm import stack
 from paragrad.llm.fake import Fake
 from paragrad.llm.layer import current_call
@@ -28,6 +29,7 @@ from paragrad.optimizers import BootstrapFewShot, EditSearch, partition
 from paragrad.spaces import Choice
 from paragrad.trace import Module, Parameter, bundle
 from paragrad.trainers import MinibatchAlgorithm
+from tests.trainers.scripted import criticism, proposal
 
 BANK = ("Think first.", "Check the units.", "Answer in one word.", "Never guess.", "Read it twice.")
 GOOD = {"Think first.": 25, "Read it twice.": 20, "Never guess.": -20}
@@ -40,7 +42,10 @@ def percent(text: str) -> int:
 
 
 def reply(request: Any) -> str:
-    """Right for as many questions as the prompt is good."""
+    """Right for as many questions as the prompt is good; proposals and criticisms for those who ask for them."""
+    whole = str(request.messages[-1]["content"])
+    if "# Wanted" in whole or "Reply with one JSON object" in whole:
+        return criticism(whole) if "# Wanted" in whole else proposal(whole)
     system = request.messages[0]["content"]
     question = request.messages[-1]["content"]
     skill = 20 + sum(worth for phrase, worth in GOOD.items() if phrase in system)
@@ -88,18 +93,51 @@ class Short(MinibatchAlgorithm):
     steps = 4
 
 
-def optimizer() -> Any:
-    """Edits for words and choices, bootstrapped demos."""
+SIZES: dict[str, dict[str, Any]] = {
+    "basic": {"proposals": 3, "patience": 3},
+    "beam": {"proposals": 2, "sample": 8, "beam": 3, "patience": 7},
+    "pareto": {"proposals": 2, "climbs": 2, "first": 4, "merge_every": 3, "patience": 6},
+    "ucb": {"sample": 6, "patience": 8},
+}
+"""What keeps a run of an algorithm within some hundred calls."""
+
+
+def short(name: str) -> Any:
+    """An algorithm, made small."""
+    if name == "minibatch":
+        return Short
+    base = registry.algorithms.get(name)
+    return type(f"Short{base.__name__}", (base,), {**SIZES.get(name, {}), "batch_size": 6})
+
+
+def optimizer(words: str = "edit") -> Any:
+    """Something for words, edits for choices, bootstrapped demos.
+
+    Args:
+        words: "edit", "asking" (a model proposes) or "critic" (a model criticises, too).
+    """
     edit = EditSearch(bank=BANK)
-    return partition({"text": edit, "choice": edit, "demos": BootstrapFewShot()})
+    text = {"edit": edit, "asking": "reflect", "critic": "textgrad"}[words]
+    return partition({"text": text, "choice": edit, "demos": BootstrapFewShot()})
 
 
 def trainer(model: Any, program: Any = None, algorithm: Any = Short, **options: Any) -> Any:
-    """The training, ready to run."""
-    given = {"validate": rows("v", 16), "test": rows("t", 16), "budget": "400 calls", "workers": 8, "parameters": None, **options}
+    """The training, ready to run. ``algorithm``: a class, or the name of one that is made small."""
+    algorithm = short(algorithm) if isinstance(algorithm, str) else algorithm
+    given = {"validate": rows("v", 16), "test": rows("t", 16), "budget": "400 calls", "workers": 8, "parameters": None, "optimizer_model": model, **options}
     loader = data.DataLoader(rows("x", 12), algorithm.batch_size, shuffle=True)
     made = algorithm(program or Answers(), given.pop("optimizer", optimizer()), loader, given.pop("guide", metric), model=model, **given)
     return made
+
+
+def score_of(values: Any) -> float:
+    """What the program scores on the validation rows with these values, by itself."""
+    program = Answers()
+    named = {p.id: p for p in program.parameters()}
+    for id, value in values.items():
+        named[id].data = value
+    bound = program.bind(model=stack(Fake(reply), cache=False))
+    return sum(bound.predict(question=f"qv{i}") == f"av{i}" for i in range(16)) / 16
 
 
 class Logged:
@@ -136,12 +174,15 @@ def main() -> None:
     words.add_argument("--publish")
     words.add_argument("--budget", default="400 calls")
     words.add_argument("--seconds", type=float, default=0.004)
+    words.add_argument("--algorithm", default="minibatch")
+    words.add_argument("--optimizer", default="edit")
     given = words.parse_args()
     wire = Logged(given.log, seconds=given.seconds, seed=os.getpid())
     model = stack(wire, cache=f"{given.home}/cache.sqlite" if given.cache else False, backoff=0.01)
     made = trainer(
-        model, Answers(given.store), run=given.name, home=given.home, workers=given.workers, budget=given.budget, store=given.publish
-    )
+        model, Answers(given.store), given.algorithm, optimizer=optimizer(given.optimizer), run=given.name, home=given.home,
+        workers=given.workers, budget=given.budget, store=given.publish,
+    )  # fmt: skip
     os.write(1, b"started\n")
     result = made.train()
     whole = {"sha256": result.sha256, "json": result.to_json(), "applied": result.applied}

@@ -6,11 +6,15 @@ import json
 from random import Random
 from typing import Any
 
+import pytest
+
+import paragrad as pg
 from paragrad.optimizers import BootstrapFewShot
 from paragrad.protocols.data import Episode, Step
 from paragrad.protocols.evidence import Evidence, ItemEvidence, ParameterEvidence
 from paragrad.spaces import Demos
 from paragrad.testing import check_optimizer
+from paragrad.trainers import MinibatchAlgorithm
 from paragrad.trainers.evaluation import Evaluation
 
 
@@ -88,3 +92,81 @@ def test_a_worse_run_never_replaces_a_better_one() -> None:
 
 def test_conformance() -> None:
     assert check_optimizer(lambda: BootstrapFewShot(raw_shots=2), rounds=2) > 0
+
+
+class Odd(pg.Module):
+    """Says whether a number is odd."""
+
+    def __init__(self) -> None:
+        self.answer: Any = pg.Generator(pg.Variable("Odd or even?"), demos=4, inputs=["x"])
+
+    def forward(self, x: str) -> Any:
+        return self.answer(x=x)
+
+
+def truth(x: str) -> str:
+    return "odd" if int(x) % 2 else "even"
+
+
+def weak(request: pg.llm.Request) -> str:
+    """A simulated model that understands the question once it has seen an example."""
+    question = str(request.messages[-1]["content"])
+    return truth(question) if len(request.messages) > 2 or question[-1] in "13" else "no idea"
+
+
+class Teacher(pg.Module):
+    """A program that knows, with a component of the same name."""
+
+    def __init__(self) -> None:
+        self.answer: Any = pg.Generator(
+            pg.Variable("Odd or even?"), inputs=["x"], model=pg.llm.Fake(lambda r: truth(str(r.messages[-1]["content"])))
+        )
+
+    def forward(self, x: str) -> Any:
+        return self.answer(x=x)
+
+
+TEACHERS = {"a model": lambda: pg.llm.Fake(lambda request: truth(str(request.messages[-1]["content"]))), "a program": Teacher}
+
+
+@pytest.mark.parametrize("kind", sorted(TEACHERS))
+def test_a_named_teacher_is_run_on_what_the_student_got_wrong(tmp_path: Any, kind: str) -> None:
+    class Two(MinibatchAlgorithm):
+        steps, patience = 2, 9
+
+    seen: list[Evidence] = []
+
+    class Watched(BootstrapFewShot):
+        def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Any) -> Any:
+            seen.append(evidence)
+            return super().propose(evidence, state, n=n, ask=ask)
+
+    program, teacher = Odd(), TEACHERS[kind]()
+    rows = [(str(i), truth(str(i))) for i in range(40)]
+    student = pg.llm.Fake(weak)
+    loader = pg.DataLoader(pg.data.rows(rows), 10, shuffle=True, seed=1)
+    result = Two(program, Watched(teacher=teacher), loader, "exact_match", model=student, home=tmp_path, parameters=["*.demos"]).train()
+    for evidence in seen:
+        wrong = {item.item for item in evidence.items if item.score == 0.0}
+        assert [t.score for t in evidence.teacher] == [1.0] * len(evidence.items)
+        assert [t.item for t in evidence.teacher] == [i.item for i in evidence.items]
+        assert all((t is i) == (i.item not in wrong) for t, i in zip(evidence.teacher, evidence.items, strict=True)), (
+            "right rows teach themselves"
+        )
+    taught = sum(item.score == 0.0 for evidence in seen for item in evidence.items)
+    assert result.spent["phases"]["teacher"]["calls"] == taught > 0
+    if kind == "a model":
+        assert len(teacher.requests) == taught
+    assert result.score > result.baseline
+
+
+def test_values_may_teach(tmp_path: Any) -> None:
+    program, rows = Odd(), [(str(i), truth(str(i))) for i in range(40)]
+    shown = tuple(pg.Demo({"x": str(d)}, truth(str(d))) for d in (0, 2, 4, 6))
+    optimizer = BootstrapFewShot(teacher={"answer.demos": shown})
+    result = pg.fit(
+        program, rows, metric="exact_match", model=pg.llm.Fake(weak), optimizer=optimizer, home=tmp_path, progress=False, budget="600 calls"
+    )
+    assert result.spent["phases"]["teacher"]["calls"] > 0
+    assert result.score > result.baseline
+    assert program.answer.demos.value

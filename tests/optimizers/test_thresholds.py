@@ -14,7 +14,7 @@ import pytest
 import paragrad as pg
 from paragrad.llm import stack
 from paragrad.optimizers import ThresholdFit
-from paragrad.optimizers.thresholds import met_by
+from paragrad.optimizers.thresholds import _expected, _totals, met_by
 from paragrad.propagators.subgraph import FEEDBACK, Calling, Operand
 from paragrad.protocols.evidence import Evidence, ItemEvidence, ParameterEvidence
 from paragrad.testing import check_optimizer
@@ -155,3 +155,22 @@ def test_state_stays_bounded() -> None:
     for step in range(3):
         _, state = fit.propose(evidence([item(step * 200 + i, i / 200, 0.0) for i in range(200)]), state, n=1, ask=None)
     assert len(state["fits"]["cut"]["rows"]) == 400
+
+
+def test_the_sweep_over_cuts_is_the_plain_sum() -> None:
+    random = Random(0)
+
+    def number() -> float:
+        return random.choice([random.random(), random.randrange(5) / 4])
+
+    for _ in range(100):
+        rows = {
+            str(i): {
+                "met": sorted({number() for _ in range(random.randrange(4))}),
+                "seen": [[number(), float(random.random() < 0.5)] for _ in range(random.randrange(3))],
+            }
+            for i in range(random.randrange(1, 8))
+        }
+        cuts_ = sorted({number() for _ in range(6)})
+        plain = [sum(_expected(row, cut) for row in rows.values()) for cut in cuts_]
+        assert list(_totals(rows, cuts_)) == pytest.approx(plain)

@@ -1,6 +1,6 @@
 """Experiment trackers: what they are told, that they hold nothing up, and that their failure is not the run's.
 
-MLflow and Weights & Biases run for real where they are installed (``make peers``); a recording double
+MLflow and Weights & Biases run for real where they are installed (``make peer-trackers``); a recording double
 of the calls we make stands in for them elsewhere, and is labelled as one.
 """
 
@@ -209,7 +209,7 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
 
 # --- MLflow and Weights & Biases: for real where installed -----------------------------------------
 def test_mlflow_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed: make peers installs it beside this environment")
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed: make peer-trackers installs it beside this environment")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     uri = (tmp_path / "mlruns").as_uri()
     result = task(tmp_path, track=f"mlflow:{uri}").fit()
@@ -222,7 +222,7 @@ def test_mlflow_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_wandb_for_real(tmp_path: Path) -> None:
-    pytest.importorskip("wandb", reason="wandb is not installed: make peers installs it beside this environment")
+    pytest.importorskip("wandb", reason="wandb is not installed: make peer-trackers installs it beside this environment")
     from paragrad.runs.tracking.wandb import WandB
 
     task(tmp_path, track=WandB("offline", tmp_path)).fit()

@@ -87,12 +87,12 @@ class Teller:
 
     def _told(self, event: Event) -> dict[str, float]:
         """What was spent so far, whole and by phase; no dollars where a price is unknown."""
-        spent = event.get("spent") or {}
+        spent = event.get("spent") or {unit: event[unit] for unit in UNITS if unit in event}
         named = {f"spent/{unit}": spent[unit] for unit in UNITS if unit in spent}
         phases = {
             f"spent/{phase}/{unit}": part[unit] for phase, part in (spent.get("phases") or {}).items() for unit in UNITS if unit in part
         }
-        self._spent = {name: float(v) for name, v in (named | phases).items() if not (self._unpriced and name.endswith("/usd"))}
+        self._spent |= {name: float(v) for name, v in (named | phases).items() if not (self._unpriced and name.endswith("/usd"))}
         return self._spent
 
 
