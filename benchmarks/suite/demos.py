@@ -1,4 +1,4 @@
-"""Worked examples, on the embedded model: the instruction stays vague, demonstrations alone must show how to count."""
+"""Worked examples, on the embedded model: the instruction stays as it is, demonstrations must do the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paragrad.llm.embedded.questions import counting, exact
 
 def program() -> Any:
     """One model call with room for three demonstrations."""
-    return pg.Generator("Answer the question.", inputs=["question"], demos=3, name="answer", max_tokens=120)
+    return pg.Generator("Think in steps.", inputs=["question"], demos=3, name="answer", max_tokens=120)
 
 
 def data(seed: int) -> tuple[Rows, Rows, Rows]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from paragrad.llm.fake import Fake
 
-BLOCK = re.compile(r"^## (\S+).*\n(?:(?!```|## ).*\n)*?```\n(.*?)\n?```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^## (\S+)[^\n]*\n(?:(?!```|## )[^\n]*\n)*?```\n((?:(?!```)[^\n]*\n)*)```", re.MULTILINE)
 """A Parameter as every optimizer's prompt shows it: its name, lines about it, its value between fences."""
 
 VALUE_ENDS = re.compile(r"^# (?:Beside|Parameters beside|Fixed|Constraints|Examples|What happened)", re.MULTILINE)
@@ -67,7 +67,7 @@ def _read(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return text.strip("\n")
 
 
 def _changed(name: str, old: Any, prompt: str, lessons: Sequence[Lesson], rng: random.Random) -> Any:

@@ -127,16 +127,29 @@ class RunJournal:
         try:
             for at, kind, payload in entries:
                 entry = Entry(str(at), kind, "note", None, encode(payload, f"the note {kind!r} at {at}"))
-                known = fresh.get((entry.coordinate, kind)) or self._noted(entry)
-                if known is None:
+                known = fresh.get((entry.coordinate, kind))
+                recorded = known.payload if known is not None else next((encode(e.payload, kind) for e in self._notes(str(at), kind)), None)
+                if recorded is None:
                     fresh[entry.coordinate, kind] = entry
-                elif known.payload != entry.payload:
-                    was, now = shorten(known.payload), shorten(entry.payload)
+                elif recorded != entry.payload:
+                    was, now = shorten(recorded), shorten(entry.payload)
                     raise Diverged(f"{self.path}: another {kind!r} is recorded at {at}\n  recorded: {was}\n  now:      {now}")
+            for entry in fresh.values():
+                self._seen.add(entry.coordinate)
             if fresh:
                 self._append(*fresh.values())
         finally:
             self._turns.leave("note")
+
+    def noted(self, at: Coordinate, kind: str) -> Any:
+        """What was noted, None when nothing was."""
+        rows = self._notes(str(at), kind)
+        return rows[0].payload if rows else None
+
+    def of_item(self, at: Coordinate) -> list[Event]:
+        """Every row of one item: of the coordinates that share the first four parts of ``at``."""
+        item = f"{at.step}/{at.candidate}/{at.item}/{at.repeat}"
+        return self._rows("coordinate >= ? AND coordinate < ? ORDER BY seq", (f"{item}/", f"{item}0"))  # "0" comes after "/"
 
     def checkpoint(self, state: Any, at: Coordinate) -> None:
         """Record the JSON-like state from which a resumed run goes on; durable before it returns.
@@ -202,6 +215,12 @@ class RunJournal:
             rows = self._reader.execute(f"SELECT {COLUMNS} FROM event WHERE {where}", parameters).fetchall()
         return [decode_row(row, str(self.path)) for row in rows]
 
+    def _notes(self, where: str, kind: str) -> list[Event]:
+        """Notes of one kind at one coordinate: none or one. Where nothing was written by this or an earlier process nobody looks."""
+        if self._writer is not None and where not in self._seen:
+            return []
+        return self._rows("coordinate = ? AND kind = ? AND phase = 'note'", (where, kind))
+
     def _answered(self, where: str, kind: str, digest: str, describe: Description) -> Event | None:
         """The recorded outcome, after comparing kind and digest with every recorded intent."""
         outcome = None
@@ -212,10 +231,6 @@ class RunJournal:
                 raise Diverged(_difference(self.path, intent or event, where, kind, digest, describe))
             outcome = event if event.phase == "outcome" else outcome
         return outcome
-
-    def _noted(self, entry: Entry) -> Entry | None:
-        rows = self._rows("coordinate = ? AND kind = ? AND phase = 'note'", (entry.coordinate, entry.kind))
-        return Entry(entry.coordinate, entry.kind, "note", None, encode(rows[0].payload, entry.kind)) if rows else None
 
     def _perform(self, where: str, kind: str, digest: str, perform: Callable[[], Mapping[str, Any]]) -> str:
         """JSON text of the answer; a failure is noted and raised."""

@@ -84,7 +84,7 @@ class Ledgered:
             return response
         usd = usage.usd if self.price is None else self.price.of(usage)
         call.spent.add(usage.tokens, usd)
-        return response if usd == usage.usd else replace(response, usage=replace(usage, usd=usd))
+        return response if usd == usage.usd else replace(response, usage=Usage(usage.input_tokens, usage.output_tokens, usd))
 
     def _nothing(self) -> tuple[int, float | None]:
         """The cost of an attempt that costs nothing; no dollars where there is no price."""

@@ -11,13 +11,13 @@ import inspect
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from paragrad.errors import UsageError
 from paragrad.llm.prices import Price
-from paragrad.llm.wrap_errors import translated
-from paragrad.llm.wrap_recorder import Recorder
-from paragrad.llm.wrap_transport import AsyncTransport, SyncTransport
+
+if TYPE_CHECKING:
+    from paragrad.llm.wrap_recorder import Recorder
 
 C = TypeVar("C")
 
@@ -57,6 +57,8 @@ def wrap(
     Raises:
         UsageError: it is no such client.
     """
+    from paragrad.llm.wrap_recorder import Recorder
+
     given: Any = client
     sdk = _sdk_of(given)
     if sdk is None:
@@ -107,6 +109,8 @@ def _library_of(http: Any) -> str:
 
 def _outer(library: Any, inner: Any, recorder: Recorder) -> Any:
     """An HTTP client that looks like the user's and hands requests on to it."""
+    from paragrad.llm.wrap_transport import AsyncTransport, SyncTransport
+
     is_async = isinstance(inner, library.AsyncClient)
     kind = library.AsyncClient if is_async else library.Client
     return kind(
@@ -124,6 +128,8 @@ def _outer(library: Any, inner: Any, recorder: Recorder) -> Any:
 @lru_cache(maxsize=64)
 def _recorded(cls: Any, sdk: str) -> type[Any]:
     """A subclass that says what failed in both languages; otherwise the same."""
+    from paragrad.llm.wrap_errors import translated
+
     original = cls.request
 
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -84,10 +84,12 @@ class Recorder:
         self._lock = Lock()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
+    def listens(self) -> bool:
+        """Whether a call made now concerns anybody."""
+        return in_use() or (self._always and current_call() is None)
+
     def exchange(self, http: Any, request: Any) -> Exchange | None:
-        """The exchange a request begins; None when it is to be passed on as it is."""
-        if not (in_use() or (self._always and current_call() is None)):
-            return None
+        """The exchange a request begins; None (and a note on record) when it is to be passed on as it is."""
         body = _json_of(request)
         protocol = protocol_of(self.sdk, request.url.path, body) if request.method == "POST" else None
         if protocol is None:

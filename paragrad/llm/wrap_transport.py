@@ -12,6 +12,7 @@ from paragrad.errors import ModelError
 from paragrad.llm.types import Response
 from paragrad.llm.wrap_errors import KNOWN, Carried
 from paragrad.llm.wrap_exchange import Exchange
+from paragrad.llm.wrap_private import PrivateLoop
 from paragrad.llm.wrap_recorder import Recorder
 
 _NOT_KEPT = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -27,6 +28,8 @@ class SyncTransport:
 
     def handle_request(self, request: Any) -> Any:
         """The HTTP answer."""
+        if not self.recorder.listens():
+            return self.http.send(request, stream=True)
         try:
             exchange = self.recorder.exchange(self.http, request)
             answer = None if exchange is None else self.recorder.answer(exchange, self.recorder.plan(exchange))
@@ -49,29 +52,36 @@ class SyncTransport:
 
 
 class AsyncTransport:
-    """The same for async clients: a thread waits, the loop sends."""
+    """The same for async clients: a thread waits, a loop of our own sends."""
 
     def __init__(self, recorder: Recorder, http: Any) -> None:
         self.recorder = recorder
         self.http = http
+        self.private = PrivateLoop(http)
 
     async def handle_async_request(self, request: Any) -> Any:
         """The HTTP answer."""
-        try:
-            exchange = self.recorder.exchange(self.http, request)
-            answer = None if exchange is None else await self._answer(exchange)
-        except Exception as error:  # noqa: BLE001  whatever it is, the SDK must not retry it
-            raise Carried(error, request) from None
-        if exchange is None or answer is None:
+        if not self.recorder.listens():
             return await self.http.send(request, stream=True)
-        return _answered(exchange, answer)
-
-    async def _answer(self, exchange: Exchange) -> Response | ModelError:
-        exchange.loop = asyncio.get_running_loop()
-        planned = self.recorder.plan(exchange)
-        waiting = exchange.loop.run_in_executor(self.recorder.pool(), copy_context().run, self.recorder.answer, exchange, planned)
         try:
-            return await waiting
+            return await self._recorded(request)
+        except Exception as error:
+            if isinstance(error, self.recorder.library.HTTPError):  # of a request that was passed on: the SDK's own business
+                raise
+            raise Carried(error, request) from None
+
+    async def _recorded(self, request: Any) -> Any:
+        loop, http = self.private.ready()
+        exchange = self.recorder.exchange(http, request)
+        if exchange is None:
+            passed = asyncio.run_coroutine_threadsafe(_whole(http, request), loop)
+            return await asyncio.wrap_future(passed)
+        exchange.loop = loop
+        planned = self.recorder.plan(exchange)
+        here = asyncio.get_running_loop()
+        waiting = here.run_in_executor(self.recorder.pool(), copy_context().run, self.recorder.answer, exchange, planned)
+        try:
+            return _answered(exchange, await waiting)
         except asyncio.CancelledError:
             exchange.cancel()
             raise
@@ -79,6 +89,7 @@ class AsyncTransport:
     async def aclose(self) -> None:
         """Close the user's client too."""
         self.recorder.close()
+        await asyncio.to_thread(self.private.close)
         await self.http.aclose()
 
     async def __aenter__(self) -> AsyncTransport:
@@ -86,6 +97,16 @@ class AsyncTransport:
 
     async def __aexit__(self, *failure: object) -> None:
         await self.aclose()
+
+
+async def _whole(http: Any, request: Any) -> Any:
+    """A passed-on request's answer, read in the loop that sent it."""
+    response = await http.send(request, stream=True)
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    return response
 
 
 def _answered(exchange: Exchange, answer: Response | ModelError) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from paragrad.errors import UsageError
 from paragrad.optimizers.asking import ask_all
@@ -14,15 +14,20 @@ from paragrad.optimizers.base import Transform, make
 from paragrad.optimizers.combined import Combined, matches
 from paragrad.optimizers.filters import Filter
 from paragrad.optimizers.fingerprints import fingerprint, fresh
+from paragrad.optimizers.joining import arranged, proven, remembered
 from paragrad.protocols.evidence import Ask, Candidate, Evidence
+
+REMEMBERED = 64
 
 
 class Partition(Combined):
     """Each optimizer proposes for its own Parameters.
 
-    The first candidate joins every group's best idea, so that one step moves words, demos, choices and numbers together;
-    then comes each group's best idea alone, then the second ideas joined, and so on. Where there is room for a single
-    candidate per step, the joined one and the groups alone take turns; bound to Parameters, ``step`` always joins them.
+    Candidates come in this order: ideas of several groups that did well alone, joined; first ideas of groups joined, so
+    that one step moves words, demos, choices and numbers together; then every idea alone, the groups in turn. Where
+    there is room for all groups alone, first ideas are joined of groups that learn from evidence (they have ``needs``)
+    and, when nothing alone did well, of all: joining blind draws early costs more than it finds. With room for a single
+    candidate per step, a joined one and the groups alone take turns; bound to Parameters, ``step`` always joins.
 
     Args:
         by: kind, id pattern, Parameter, or a tuple of these to optimizer. Every trained Parameter matches exactly one key.
@@ -48,13 +53,21 @@ class Partition(Combined):
             )
         return found
 
+    def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
+        """One state per group; ideas that did well alone, and the joined ones that were tried."""
+        return {**super().init(parameters), "good": {}, "joined": []}
+
     def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Ask) -> tuple[list[Candidate], Any]:
         """The groups' ideas, joined and alone."""
         turn, states = state["turn"], list(state["states"])
         trained = [p for p in evidence.parameters.values() if p.trainable]
         groups = [i for i, group in enumerate(self.parts) if not isinstance(group, Filter) and self.own(group, trained)]
+        best = proven(evidence, state["good"], state["joined"])
+        first = [best] if best is not None and (n > 1 or turn % (len(groups) + 1) == 0) else []
+        stuck = turn > 0 and not state["good"]
+        together = groups if n <= len(groups) or stuck else [i for i in groups if self.parts[i].needs]
         ideas: dict[int, list[Candidate]] = {i: [] for i in groups}
-        asked = _quota(n, groups, turn)
+        asked = _quota(n - len(first), groups, turn, single=n == 1)
         waiting = {i: 1 for i in groups if i not in asked}
         while asked:
             eager = []
@@ -65,11 +78,19 @@ class Partition(Combined):
                 ideas[i] += new
                 if new and len(new) == count:
                     eager.append(i)
-            missing = n - len(_arranged(evidence, ideas, n, turn))
+            missing = n - len(arranged(evidence, ideas, first, together, n, turn))
             room = {i: min(missing, (self.parts[i].per_step or n) - len(ideas[i])) for i in eager}
             asked = {i: count for i, count in room.items() if count > 0} or (waiting if missing == n else {})
             waiting = {}
-        return _arranged(evidence, ideas, n, turn), {"turn": turn + 1, "states": states}
+        done = [*state["joined"], *map(fingerprint, first)][-REMEMBERED:]
+        return arranged(evidence, ideas, first, together, n, turn), {**state, "turn": turn + 1, "states": states, "joined": done}
+
+    def observe(self, state: Any, candidate: Candidate, evaluation: Any) -> Any:
+        """Tell every group, and keep what did well alone."""
+        state = super().observe(state, candidate, evaluation)
+        changed = [_Named(id, candidate.spaces[id].kind) for id in candidate.changed()]
+        groups = sorted({i for i, part in enumerate(self.parts) if any(self._owner(p) is part for p in changed)})
+        return {**state, "good": remembered(state["good"], groups, candidate, evaluation, state["turn"])} if groups else state
 
     def _ask_groups(
         self, asked: Mapping[int, int], evidence: Evidence, states: Sequence[Any], ask: Ask
@@ -99,33 +120,21 @@ class Partition(Combined):
         return self.by[keys[0]]
 
 
-def _quota(n: int, groups: Sequence[int], turn: int) -> dict[int, int]:
+class _Named(NamedTuple):
+    """What a key is matched against."""
+
+    id: str
+    kind: str
+
+
+def _quota(n: int, groups: Sequence[int], turn: int, *, single: bool) -> dict[int, int]:
     """How many ideas each group is asked for at first, so that nobody is asked in vain."""
-    if len(groups) < 2:
-        return dict.fromkeys(groups, n)
-    if n == 1:
+    if n < 1 or len(groups) < 2:
+        return dict.fromkeys(groups, n) if n > 0 else {}
+    if single:
         alone = turn % (len(groups) + 1)
         return {groups[alone - 1]: 1} if alone else dict.fromkeys(groups, 1)
-    return dict.fromkeys(groups, -(-n // (len(groups) + 1)))
-
-
-def _arranged(evidence: Evidence, ideas: Mapping[int, Sequence[Candidate]], n: int, turn: int) -> list[Candidate]:
-    """Round by round: the groups' ideas joined, then each alone; who comes first alone changes from step to step."""
-    groups = [found for found in ideas.values() if found]
-    first = turn % len(groups) if groups else 0
-    alone = [*groups[first:], *groups[:first]]
-    arranged: list[Candidate] = []
-    for i in range(max(map(len, groups), default=0)):
-        round_ = [found[i] for found in groups if i < len(found)]
-        if len(round_) > 1:
-            arranged.append(_joined(evidence, round_))
-        arranged += [found[i] for found in alone if i < len(found)]
-    return arranged[:n]
-
-
-def _joined(evidence: Evidence, ideas: Sequence[Candidate]) -> Candidate:
-    changes = {id: idea.values[id] for idea in ideas for id in idea.changed()}
-    return evidence.candidate(changes, origin="; ".join(idea.origin for idea in ideas if idea.origin))
+    return dict.fromkeys(groups, max(1, -(-(n - 1) // len(groups))))
 
 
 def partition(by: Mapping[Any, Any], parameters: Any = None) -> Partition:

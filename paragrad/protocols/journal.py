@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from paragrad.context import Coordinate
@@ -38,6 +38,12 @@ class Journal(Protocol):
 
     def note(self, at: Coordinate, kind: str, payload: Any) -> None:
         """Record a decision; made again on resume with the same payload it changes nothing, with another it is ``Diverged``."""
+
+    def noted(self, at: Coordinate, kind: str) -> Any:
+        """What was noted there, None when nothing was."""
+
+    def of_item(self, at: Coordinate) -> Sequence[Any]:
+        """Every row of one item, as events: of the coordinates that share the first four parts of ``at``."""
 
     def checkpoint(self, state: Any, at: Coordinate) -> None:
         """Record the JSON-like state from which a resumed run goes on."""

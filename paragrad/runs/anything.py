@@ -69,12 +69,10 @@ def optimize_anything(
         **options: others of :func:`paragrad.fit`: home, journal, progress, callbacks, deadline, ...
 
     Returns:
-        ``result.best.values`` by name (a single value is called "candidate"), its scores beside. Without data, ``result.significant``
-        says that the best was better: a single number is taken as exact.
+        ``best.values`` by name (a single one: "candidate"). Without data ``significant`` says that the best was better: one number is exact.
 
     Raises:
-        UsageError, NothingToTrain: before anything was evaluated.
-        Outage: parked; called again with the same ``run``, it goes on.
+        UsageError: before anything was evaluated. Outage: parked; called again with the same ``run``, it goes on.
     """
     words, goal = (objective, None) if isinstance(objective, str) else (None, objective)
     if goal is not None and not isinstance(goal, Objective):

@@ -40,8 +40,9 @@ def _both(label: str, before: Record, after: Record) -> list[Line]:
     found = []
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
-        known = low is not None and high is not None and isfinite(low) and isfinite(high) and one.get("n") != 1
-        interval = f"[{100 * low:.1f}, {100 * high:.1f}]" if known else ""
+        interval = ""
+        if low is not None and high is not None and isfinite(low) and isfinite(high) and one.get("n") != 1:
+            interval = f"[{100 * low:.1f}, {100 * high:.1f}]"
         share = one["score"]
         shown = pad(percent(share, 1), 8, right=True)
         found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))

@@ -24,7 +24,7 @@ def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
             seen.add(id(value))
             found[path] = value
             continue
-        inside = _inside(value) if value.__class__ not in _ATOMS else ()
+        inside = _inside(value)
         if inside:
             seen.add(id(value))
             stack.extend((f"{path}{_step(key)}", child) for key, child in reversed(inside))
@@ -33,8 +33,8 @@ def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
 
 def _members(owner: Any) -> list[tuple[str, Any]]:
     """Attributes of an instance, then parts that its class holds (bundles, prompts, Parameters)."""
-    own = [(name, value) for name, value in vars(owner).items() if not name.startswith("__")]
-    known = {name for name, _ in own}
+    own = [(name, value) for name, value in vars(owner).items() if value.__class__ not in _ATOMS and not name.startswith("__")]
+    known = set(vars(owner))
     for cls in type(owner).__mro__[:-1]:  # object holds nothing
         for name, value in vars(cls).items():
             if value.__class__ not in _METHODS and name not in known and (isinstance(value, Parameter) or _is_part(value)):
@@ -50,9 +50,9 @@ def _is_part(value: Any) -> bool:
 def _inside(value: Any) -> list[tuple[Any, Any]]:
     """The children of a container or part, with the step that leads to each."""
     if isinstance(value, (list, tuple)):
-        return list(enumerate(value))
+        return [(i, child) for i, child in enumerate(value) if child.__class__ not in _ATOMS]
     if isinstance(value, dict):
-        return list(value.items())
+        return [(key, child) for key, child in value.items() if child.__class__ not in _ATOMS]
     if _is_part(value):
         return _members(value)
     return []

@@ -56,6 +56,7 @@ class Found:
         result: for the algorithm's ``decide``. ``optimizer``: the optimizer's state after it.
         news: candidates and their evaluations, told to every lane.
         calls, asked: model calls, and those of them that optimizer and critic asked for; filled in by the engine.
+        barren: whether the optimizer was asked for candidates and gave none; filled in by the engine.
     """
 
     result: Any
@@ -63,15 +64,18 @@ class Found:
     news: Sequence[tuple[Candidate, Evaluation]] = ()
     calls: int = 0
     asked: int = 0
+    barren: bool = False
 
 
 class LookAhead(AlgorithmBase):
     """What algorithms with overlapping rounds write: ``plan``, ``explore``, ``decide``.
 
-    Class attribute ``depth``: how many rounds may be under way at once.
+    Class attributes: ``depth``, how many rounds may be under way at once; ``barren``, rounds in a row for which the
+    optimizer may have no candidate before the search is given up.
     """
 
     depth = 6
+    barren = 5
 
     def plan(self, session: Session, state: State, number: int, rows: float) -> Mapping[str, Any] | None:
         """What the round is to do, as plain data with all that it needs; None: nothing until a round is decided.
@@ -142,8 +146,8 @@ class LookAhead(AlgorithmBase):
 
     def _filled(self, line: Line, session: Session, state: State) -> State:
         """Start rounds until the look-ahead is full, the budget is spoken for, or nothing is left to do."""
-        while not state.done and len(line) < self.width(state):
-            reason = self.finished(session, state)
+        while not state.done and len(line) < (1 if state.more["ahead"].get("barren") else self.width(state)):
+            reason = self.finished(session, state) or self._given_up(state)
             rows = self._room(session, state)
             if not reason and rows < self.least_rows():
                 if line:
@@ -157,6 +161,10 @@ class LookAhead(AlgorithmBase):
                 return replace(state, done=done)
             state = self._started(line, state, number, plain_state(plan))
         return state
+
+    def _given_up(self, state: State) -> str:
+        rounds = state.more["ahead"].get("barren", 0)
+        return f"the optimizer had nothing to propose in {rounds} rounds" if rounds >= self.barren else ""
 
     def _room(self, session: Session, state: State) -> float:
         """Rows that fit the budget beside the rounds under way and the conclusion."""
@@ -185,7 +193,8 @@ class LookAhead(AlgorithmBase):
         news = [observed(self.parameters, candidate, evaluation) for candidate, evaluation in found.news]
         rounds = [one for one in ahead["rounds"] if one["number"] != current.number]
         opened = lanes.told(ahead["lanes"], current.lane, found.optimizer, news)
-        ahead = {**ahead, "rounds": rounds, "asked": max(ahead["asked"], found.asked), "lanes": opened}
+        barren = ahead.get("barren", 0) + 1 if found.barren else 0 if found.news else ahead.get("barren", 0)
+        ahead = {**ahead, "rounds": rounds, "asked": max(ahead["asked"], found.asked), "barren": barren, "lanes": opened}
         state = replace(state, step=state.step + 1, calls=session.calls, more={**state.more, "ahead": ahead})
         return self.decide(session, state, current.plan, found, current.number)
 
@@ -238,7 +247,8 @@ class Line:
     def _explore(self, current: Round, branch: Session, future: Future[Found]) -> None:
         try:
             found = self.algorithm.explore(branch, current.plan, current.optimizer, current.number)
-            future.set_result(replace(found, calls=branch.calls, asked=branch.asked))
+            barren = branch.sought > 0 and branch.proposed == 0
+            future.set_result(replace(found, calls=branch.calls, asked=branch.asked, barren=barren))
         except BaseException as error:  # noqa: BLE001 - raised when the round's turn comes
             if not isinstance(error, BudgetExceeded):  # rounds before it may still be paid for, and count
                 self._error = self._error or error

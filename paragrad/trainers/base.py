@@ -59,6 +59,7 @@ class AlgorithmBase:
     """
 
     batch_size = 12
+    paired = True  # candidates are compared row by row, so that rows say what can be proven
 
     def __init__(
         self,
@@ -227,7 +228,7 @@ class AlgorithmBase:
         state.more, state.calls = ({"again": again} if again else {}), session.calls
         checked = preflight(scores, again)
         session.note("preflight", checked.to_json(), step=0)
-        emit("baseline", score=found.score, items=found.items[:1], spent=spent_by(session), preflight=checked)
+        emit("baseline", score=found.score, items=found.items[:1], spent=spent_by(session), preflight=checked if self.paired else None)
         return self._saved(session, self.begun(state, found), values, scores)
 
     def _limit(self, session: Session, state: State) -> None:

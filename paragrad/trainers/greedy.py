@@ -21,7 +21,6 @@ from paragrad.trainers.state import State
 from paragrad.trainers.statistics import Comparison
 from paragrad.trainers.values import to_json
 
-
 PASSED = "passed"
 """The metric by which a yes or no says that nothing is left to wish for."""
 
@@ -36,6 +35,7 @@ class GreedySearch(AlgorithmBase):
     """
 
     batch_size = 1
+    paired = False
     proposals = 8
     asked = 2
     patience = 30
@@ -128,7 +128,8 @@ class GreedySearch(AlgorithmBase):
 
     def _fresh(self, session: Session, state: State, proposed: Sequence[Candidate]) -> list[Candidate]:
         """Proposals that were never evaluated, each once, as many as can be paid for."""
-        seen, fresh = set(state.more["tried"]), []
+        seen = set(state.more["tried"])
+        fresh: list[Candidate] = []
         for candidate in proposed:
             mark = self._mark(candidate.values)
             if mark not in seen and session.affords((len(fresh) + 1) * len(self.validation_rows) * state.calls_per_row):

@@ -38,7 +38,7 @@ def restored(parameters: Parameters, data: Mapping[str, Any]) -> tuple[Candidate
 def _item(item: ItemEvidence) -> dict[str, Any]:
     return {
         "item": item.item,
-        "inputs": _held(item.inputs),
+        "inputs": {name: _held(value) for name, value in item.inputs.items()},
         "target": _held(item.target),
         "output": _held(item.output),
         "scores": dict(item.scores),

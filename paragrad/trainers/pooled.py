@@ -8,6 +8,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+from paragrad.errors import BudgetExceeded
 from paragrad.events import emit
 from paragrad.trainers import pool as pools
 from paragrad.trainers.ahead import LookAhead
@@ -134,7 +135,10 @@ class PoolSearch(LookAhead):
         if not missing or not session.affords(len(missing) * state.calls_per_row):
             return pool
         values: Mapping[str, Any] = from_json(self.parameters, pool[place]["values"])
-        rest = session.evaluate(values, missing, step=CLOSING, candidate=place, label="validation")
+        try:
+            rest = session.evaluate(values, missing, step=CLOSING, candidate=place, label="validation")
+        except BudgetExceeded:  # rounds that were not decided have spent more than was planned
+            return pool
         return pools.scored(pool, place, [*known, *rest.scores])
 
     def closing_rows(self, state: State) -> float:

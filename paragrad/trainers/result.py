@@ -171,7 +171,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Everything but the program, JSON-like and without the clock: the same run gives the same bytes."""
         spent = {key: value for key, value in self.spent.items() if key != "seconds"}
-        data = {
+        data: dict[str, Any] = {
             "baseline": _pass_json(self.validation.before) if self.validation else {"score": self.baseline},
             "score": _pass_json(self.validation.after) if self.validation else {"score": self.score},
             "gain": {"low": self.interval[0], "high": self.interval[1]},

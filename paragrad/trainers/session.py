@@ -69,6 +69,7 @@ class Session:
         calls: model calls asked for so far, answered from a cache or not; decisions depend on this
             count and never on what a cache happened to hold.
         asked: those of them that optimizer and critic asked for.
+        sought, proposed: how often the optimizer was asked for candidates, and how many it gave that change anything.
         limit: how many calls the search may use, the held-out test's share taken off.
         halted: set when a part of the run failed, so that parts beside it pay for nothing more.
         placed: every row that was evaluated, by number.
@@ -89,6 +90,8 @@ class Session:
     ledger: Ledger | None = None
     calls: int = 0
     asked: int = 0
+    sought: int = 0
+    proposed: int = 0
     limit: int | None = None
     base: Overlay | None = None
     threads: Threads | None = field(default=None, repr=False)
@@ -206,6 +209,8 @@ class Session:
             candidates, state = self.optimizer.propose(evidence, state, n=min(n, self.optimizer.per_step or n), ask=self._ask)
             checked = [c for c in map(self._accepted, candidates) if c is not None]
         self._count_asked(at)
+        self.sought += 1
+        self.proposed += sum(bool(candidate.changed()) for candidate in checked)
         return checked, state
 
     def _teacher(self, base: Evaluation, step: int, part: int) -> tuple[ItemEvidence, ...]:
@@ -262,7 +267,16 @@ class Session:
         """The same run for a part that goes on beside others; counts its own calls."""
         around = Scope(Coordinate(), seed=self.seed)
         measures = self.measures.fresh() if self.measures is not None else None
-        return replace(self, calls=0, asked=0, ledger=ledger if ledger is not None else self.ledger, within=around, measures=measures)
+        return replace(
+            self,
+            calls=0,
+            asked=0,
+            sought=0,
+            proposed=0,
+            ledger=ledger if ledger is not None else self.ledger,
+            within=around,
+            measures=measures,
+        )
 
     def _refuse_halted(self) -> None:
         if self.halted.is_set():

@@ -63,7 +63,9 @@ def test_rounds_that_overlap_come_to_one_outcome(algorithm: str, words: str, run
 
 @pytest.mark.parametrize("algorithm", ["minibatch", "pareto"])
 def test_seeds_give_different_searches(algorithm: str) -> None:
-    results = [trainer(stack(Logged(), cache=False), None, algorithm, journal=False, seed=seed, budget="250 calls").train() for seed in (1, 2)]
+    results = [
+        trainer(stack(Logged(), cache=False), None, algorithm, journal=False, seed=seed, budget="250 calls").train() for seed in (1, 2)
+    ]
     assert results[0].history != results[1].history
 
 
@@ -85,7 +87,8 @@ def test_a_warm_cache_changes_nothing_but_the_price(tmp_path: Path, algorithm: s
 @pytest.mark.parametrize("algorithm", ["minibatch", "pareto"])
 def test_a_journal_changes_nothing(tmp_path: Path, algorithm: str) -> None:
     results = [
-        trainer(stack(Logged(), cache=False), None, algorithm, journal=on, home=tmp_path, budget="250 calls").train() for on in (False, True)
+        trainer(stack(Logged(), cache=False), None, algorithm, journal=on, home=tmp_path, budget="250 calls").train()
+        for on in (False, True)
     ]
     assert results[0].to_json() == results[1].to_json()
 

@@ -28,6 +28,8 @@ from paragrad.stores.memory import MemoryStore
 from paragrad.trainers.values import to_json
 from tests.faults.trainee import Answers, Logged, metric, optimizer, percent, reply, trainer
 
+SEARCHES = [("pareto", "asking"), ("beam", "critic"), ("ucb", "asking"), ("basic", "critic")]
+
 
 def values_of(program: Any) -> dict[str, Any]:
     """Every value as bytes of its space."""
@@ -76,7 +78,7 @@ def bound_by_name(guide: Any) -> Any:
     return judged
 
 
-def injected(fault: str, k: int) -> tuple[bool, bool]:
+def injected(fault: str, k: int, algorithm: str = "minibatch", words: str = "edit") -> tuple[bool, bool]:
     """One run with one fault: whether it was noticed, and whether the program changed. It never changes in part."""
     options = FAULTS[fault](k)
     program = Answers()
@@ -84,7 +86,7 @@ def injected(fault: str, k: int) -> tuple[bool, bool]:
     model = stack(Logged(script=options.pop("script", reply)), cache=False, retries=0)
     guide = bound_by_name(options.pop("guide", metric))
     try:
-        result = trainer(model, program, journal=False, guide=guide).train()
+        result = trainer(model, program, algorithm, optimizer=optimizer(words), journal=False, guide=guide, budget="300 calls").train()
     except (ParagradError, ZeroDivisionError):
         assert values_of(program) == before
         return True, False
@@ -103,6 +105,22 @@ def test_no_fault_changes_half_a_program(step: int) -> None:
             count += 1
     assert stopped >= count // 3
     print(f"R2: {count} injected faults, partial updates 0, {stopped} stopped the run")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "words", "step"),
+    [("pareto", "critic", 120), *[pytest.param(a, w, 12, marks=pytest.mark.faults) for a, w in SEARCHES]],
+)
+def test_no_fault_of_a_search_changes_half_a_program(algorithm: str, words: str, step: int) -> None:
+    """Faults of the model hit its proposals and criticisms too."""
+    count = stopped = 0
+    for fault in FAULTS:
+        for k in range(7, 250, step):
+            noticed, _ = injected(fault, k, algorithm, words)
+            stopped += noticed
+            count += 1
+    assert stopped >= count // 3
+    print(f"R2 ({algorithm}, {words}): {count} injected faults, partial updates 0, {stopped} stopped the run")
 
 
 class Refusing(MemoryStore):
@@ -171,17 +189,20 @@ class Flaky(Logged):
         return [ServerFailed("503", status=503)] if percent(f"{call.at}|{attempt}") < self.rate else answers
 
 
-def test_transient_errors_change_nothing_but_the_price() -> None:
-    calm = trainer(stack(Logged(), cache=False), journal=False).train()
-    wire = Flaky(15)
-    found = trainer(stack(wire, cache=False, backoff=0.0005, retries=8), journal=False, budget="1000 calls").train()
-    calm_again = trainer(stack(Logged(), cache=False), journal=False, budget="1000 calls").train()
-    assert found.sha256 == calm_again.sha256
+@pytest.mark.parametrize(("algorithm", "words"), [("minibatch", "edit"), ("pareto", "asking"), ("beam", "critic")])
+def test_transient_errors_change_nothing_but_the_price(algorithm: str, words: str) -> None:
+    def once(wire: Any, **options: Any) -> Any:
+        known = stack(wire, cache=False, backoff=0.0005, retries=8)
+        return trainer(known, None, algorithm, optimizer=optimizer(words), journal=False, **options).train()
+
+    calm, wire = once(Logged(), budget="1000 calls"), Flaky(15)
+    found = once(wire, budget="1000 calls")
+    assert found.sha256 == calm.sha256
     assert found.history == calm.history
     ratio = wire.count / calm.spent["calls"]
-    assert ratio <= 1.2
+    assert 1.05 < ratio <= 1.2
     assert found.spent["calls"] == wire.count
-    print(f"R3: at 15 % transient errors the same result with {ratio:.3f} times the calls")
+    print(f"R3 ({algorithm}): at 15 % transient errors the same result with {ratio:.3f} times the calls")
 
 
 class Counted(Transform):
@@ -189,7 +210,7 @@ class Counted(Transform):
 
     def __init__(self, inner: Transform) -> None:
         super().__init__()
-        self.inner, self.needs, self.proposals = inner, inner.needs, 0
+        self.inner, self.needs, self.proposals, self.gone, self.late = inner, inner.needs, 0, lambda: False, 0
 
     def init(self, parameters: Any) -> Any:
         """As inside."""
@@ -198,6 +219,7 @@ class Counted(Transform):
     def propose(self, evidence: Any, state: Any, *, n: int = 1, ask: Any) -> Any:
         """Count, then as inside."""
         self.proposals += 1
+        self.late += self.gone()
         return self.inner.propose(evidence, state, n=n, ask=ask)
 
     def observe(self, state: Any, candidate: Any, evaluation: Any) -> Any:
@@ -238,6 +260,45 @@ def test_an_outage_parks_the_run_and_it_goes_on_later(tmp_path: Path, after: int
     assert len(Runs(tmp_path / "x").all()) == 1
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "words", "after"),
+    [("pareto", "asking", 3), ("pareto", "asking", 40), ("pareto", "critic", 110), ("beam", "critic", 60), ("ucb", "asking", 70), ("basic", "edit", 50)],
+)  # fmt: skip
+def test_an_outage_parks_a_search_and_it_goes_on_later(tmp_path: Path, algorithm: str, words: str, after: int) -> None:
+    """Rounds that overlap: whichever is hit first, what was answered is not asked again."""
+
+    def run(wire: Any, home: Path, counted: Counted, program: Any) -> Any:
+        model = stack(wire, cache=False, retries=1, backoff=0.0)
+        return trainer(model, program, algorithm, run="r", home=home, optimizer=counted, budget="300 calls").train()
+
+    calm = run(Logged(), tmp_path / "calm", Counted(optimizer(words)), Answers())
+    left, lock, program = [after], Lock(), Answers()
+    before = values_of(program)
+
+    def dying(request: Any) -> str:
+        with lock:
+            left[0] -= 1
+        if left[0] < 0:
+            raise ServerFailed("503", status=503)
+        return reply(request)
+
+    counted = Counted(optimizer(words))
+    counted.gone = lambda: left[0] < 0
+    with pytest.raises(Outage):
+        run(Logged(script=dying), tmp_path / "x", counted, program)
+    assert values_of(program) == before
+    assert counted.late == 0 or after >= 16
+    assert counted.late <= 6, "at most the rounds that had all their answers already"
+    assert Runs(tmp_path / "x").latest().status == "parked"
+    healthy, program = Logged(), Answers()
+    result = run(healthy, tmp_path / "x", Counted(optimizer(words)), program)
+    assert result.sha256 == calm.sha256
+    assert result.history == calm.history
+    assert healthy.count == calm.spent["calls"] - after
+    assert result.spent["calls"] == calm.spent["calls"]
+    assert values_of(program) == to_json(result.parameters, result.best.values)
+
+
 def test_connection_errors_of_the_program_are_outages(tmp_path: Path) -> None:
     class Remote(Answers):
         """Reads something over the network."""
@@ -259,9 +320,11 @@ def test_a_metric_that_fails_names_the_row() -> None:
         trainer(stack(Logged(), cache=False), journal=False, guide=judged).train()
 
 
-def test_random_faults_with_many_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("algorithm", "words"), [("minibatch", "edit"), ("pareto", "critic"), ("ucb", "asking")])
+def test_random_faults_with_many_workers(tmp_path: Path, algorithm: str, words: str) -> None:
     """Several kinds of trouble at once, resumed until it ends: the calm result."""
-    calm = trainer(stack(Logged(), cache=False), home=tmp_path / "calm").train()
+    options = {"algorithm": algorithm, "optimizer": optimizer(words), "budget": "250 calls"}
+    calm = trainer(stack(Logged(), cache=False), home=tmp_path / "calm", **options).train()
     chance = Random(5)
     for attempt in range(40):
         lock = Lock()
@@ -273,7 +336,8 @@ def test_random_faults_with_many_workers(tmp_path: Path) -> None:
                 raise NotConnected("gone")
             return reply(request)
 
-        made = trainer(stack(Logged(script=moody), cache=False, retries=0), run="r", home=tmp_path / "x", workers=1 + attempt % 32)
+        model = stack(Logged(script=moody), cache=False, retries=0)
+        made = trainer(model, run="r", home=tmp_path / "x", workers=1 + attempt % 32, **options)
         try:
             result = made.train()
         except Outage:

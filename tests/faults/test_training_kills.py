@@ -221,6 +221,8 @@ def test_random_kills_of_a_search(tmp_path: Path, calm: Callable[..., tuple[Any,
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("algorithm", "words", "count"), [(a, w, 200 if a == "pareto" else 40) for a, w in SEARCHES])
-def test_many_random_kills_of_a_search(tmp_path: Path, calm: Callable[..., tuple[Any, float]], algorithm: str, words: str, count: int) -> None:
+def test_many_random_kills_of_a_search(
+    tmp_path: Path, calm: Callable[..., tuple[Any, float]], algorithm: str, words: str, count: int
+) -> None:
     options = options_of(algorithm, words)
     kills(tmp_path, calm(*options), count, 4, 6, *options)

@@ -124,7 +124,15 @@ def optimizer(words: str = "edit") -> Any:
 def trainer(model: Any, program: Any = None, algorithm: Any = Short, **options: Any) -> Any:
     """The training, ready to run. ``algorithm``: a class, or the name of one that is made small."""
     algorithm = short(algorithm) if isinstance(algorithm, str) else algorithm
-    given = {"validate": rows("v", 16), "test": rows("t", 16), "budget": "400 calls", "workers": 8, "parameters": None, "optimizer_model": model, **options}
+    given = {
+        "validate": rows("v", 16),
+        "test": rows("t", 16),
+        "budget": "400 calls",
+        "workers": 8,
+        "parameters": None,
+        "optimizer_model": model,
+        **options,
+    }
     loader = data.DataLoader(rows("x", 12), algorithm.batch_size, shuffle=True)
     made = algorithm(program or Answers(), given.pop("optimizer", optimizer()), loader, given.pop("guide", metric), model=model, **given)
     return made

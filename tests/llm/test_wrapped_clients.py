@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -406,6 +407,31 @@ def test_async_failures_are_both_errors_too(run: Run) -> None:
         asyncio.run(program(server.url))
     assert isinstance(caught.value, ServerFailed)
     assert len(server.requests) == 2
+
+
+def test_one_async_client_serves_the_loops_of_all_workers(run: Run) -> None:
+    before = set(threading.enumerate())
+    made = pg.llm.wrap(openai.AsyncOpenAI(api_key=KEY, base_url="http://127.0.0.1:9", max_retries=0), cache=False)
+
+    def slow(c: Connection) -> None:
+        c.wait(0.005)
+        c.reply(completion("yes"))
+
+    async def program(question: str) -> str:
+        asked: Any = [{"role": "user", "content": question}]
+        both = await asyncio.gather(*(there.chat.completions.create(model="test", messages=asked) for _ in range(2)))
+        return str(both[1].choices[0].message.content)
+
+    with FaultServer(slow) as server:
+        there = made.with_options(base_url=server.url)
+        result = pg.evaluate(program, [{"question": f"q{k}", "target": "yes"} for k in range(24)], metric="exact_match", workers=8)
+        assert (result.score, result.spent["calls"]) == (1.0, 48)
+        assert server.most_at_once > 2
+        asyncio.run(made.close())
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith(("paragrad-wrap", "paragrad-http")):
+            thread.join(10)
+            assert not thread.is_alive(), "closing the client ends its threads"
 
 
 # --- Anthropic (a simulated server) ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import runpy
 from pathlib import Path
 from typing import Any
@@ -126,22 +127,23 @@ def test_rows_are_given_and_decide() -> None:
 
 
 def test_a_model_writes_from_what_the_function_says_and_from_the_prose() -> None:
-    """One proposal per step; what the function said and the prose are in the prompt, and every call is in the budget."""
+    """Failures and words of the best candidate and the prose are in the prompt; every call is in the budget."""
     asked: list[str] = []
 
     def writer(prompt: str) -> str:
         asked.append(prompt)
-        return "<value>SELECT 2</value>" if len(asked) == 1 else "<value>SELECT 3</value>"
+        return json.dumps({"reasoning": "one more", "values": {"candidate": f"SELECT {len(asked) + 1}"}})
 
     def judge(query: str) -> tuple[float, str]:
-        return (0.5, "three is wanted") if query.endswith("3") else (0.1, "far too small")
+        if query.endswith("2"):
+            raise ValueError("two is not allowed")
+        return (0.5, "right") if query.endswith("3") else (0.1, "three is wanted")
 
-    result = pg.optimize_anything(
-        "SELECT 1", judge, objective="Return three, quickly.", optimizer="opro", optimizer_model=writer, budget="6 calls", **QUIET
-    )
-    assert result.spent["calls"] <= 6
-    assert asked
-    assert "SELECT 1" in asked[0]
+    result = pg.optimize_anything("SELECT 1", judge, objective="Return three, quickly.", optimizer_model=writer, budget="8 calls", **QUIET)
+    assert result.best.values == {"candidate": "SELECT 3"}
+    assert result.spent["calls"] <= 8
+    assert result.spent["phases"]["optimizer"]["calls"] == len(asked)
+    assert all(words in asked[0] for words in ("SELECT 1", "three is wanted", "Return three, quickly."))
 
 
 def test_constraints() -> None:

@@ -161,3 +161,20 @@ def _failing() -> Any:
         return metric(output, target)
 
     return judge
+
+
+def test_fronts_of_a_search_that_looks_ahead_are_the_same_at_any_number_of_workers() -> None:
+    def judged(output: Any, target: Any) -> Any:
+        return pg.Feedback(float(output == target), length=float(len(output)))
+
+    def train(workers: int) -> Any:
+        model = pg.llm.stack(Logged(seconds=0.002, seed=workers), cache=False)
+        made: dict[str, Any] = {"guide": judged, "objective": pg.Objective({"score": 1, "length": -1e-3}), "workers": workers}
+        return trainer(model, Answers(), pg.trainers.ParetoSearch, journal=False, budget="600 calls", **made).train()
+
+    one, many = train(1), train(8)
+    assert one.sha256 == many.sha256
+    assert one.front[0] is one.best
+    assert one.measured["before"].keys() == {"score", "length"}
+    means = [(c.scores["score"], -c.scores["length"]) for c in one.front]
+    assert not any(a != b and a[0] >= b[0] and a[1] >= b[1] for a in means for b in means), "none beats another"

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 import paragrad as pg
 from paragrad.errors import UsageError
 from paragrad.llm import stack
-from paragrad.trainers import MinibatchAlgorithm
+from paragrad.trainers import MinibatchAlgorithm, ParetoSearch
 from paragrad.trainers.values import to_json
 from tests.faults.trainee import Answers, Logged, metric, optimizer, percent, rows, trainer
 
@@ -184,14 +184,26 @@ def noise(seed: int) -> Any:
     return toss
 
 
-@pytest.mark.parametrize("seeds", [20, pytest.param(200, marks=pytest.mark.faults)])
-def test_no_gain_is_claimed_from_noise(seeds: int) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "held_out", "seeds"),
+    [
+        (MinibatchAlgorithm, True, 20),
+        (ParetoSearch, True, 8),
+        (ParetoSearch, False, 8),
+        pytest.param(MinibatchAlgorithm, True, 200, marks=pytest.mark.faults),
+        pytest.param(MinibatchAlgorithm, False, 200, marks=pytest.mark.faults),
+        pytest.param(ParetoSearch, True, 200, marks=pytest.mark.faults),
+        pytest.param(ParetoSearch, False, 200, marks=pytest.mark.faults),
+    ],
+)
+def test_no_gain_is_claimed_from_noise(algorithm: Any, held_out: bool, seeds: int) -> None:
+    """Also without held-out rows, where the winner is the luckiest of those that met the validation rows."""
     claimed = accepted = 0
     for seed in range(seeds):
         program = Answers()
         result = trainer(
-            stack(Logged(script=noise(seed)), cache=False), program, MinibatchAlgorithm, journal=False, seed=seed,
-            validate=rows("v", 40), test=rows("t", 40), budget="700 calls",
+            stack(Logged(script=noise(seed)), cache=False), program, algorithm, journal=False, seed=seed,
+            validate=rows("v", 40), test=rows("t", 40) if held_out else None, budget="700 calls",
         ).train()  # fmt: skip
         claimed += result.significant
         accepted += any(entry["decision"] == "accepted" for entry in result.history)
@@ -201,5 +213,6 @@ def test_no_gain_is_claimed_from_noise(seeds: int) -> None:
         assert again.score == pytest.approx(result.score), "the score reported is that of the values returned"
         if not result.significant:
             assert program.style.value == "plain"
-    print(f"R12: {claimed} of {seeds} null problems claimed a gain, {accepted} accepted a step on the way")
-    assert claimed <= 0.08 * seeds
+    what = f"{algorithm.__name__}{'' if held_out else ' without held-out rows'}"
+    print(f"R12: {what}: {claimed} of {seeds} null problems claimed a gain, {accepted} accepted a step on the way")
+    assert claimed <= max(1, 0.08 * seeds)
