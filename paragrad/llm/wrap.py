@@ -8,6 +8,7 @@ model call goes through the same layers as every other one; elsewhere nothing is
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -57,8 +58,6 @@ def wrap(
     Raises:
         UsageError: it is no such client.
     """
-    from paragrad.llm.wrap_recorder import Recorder
-
     given: Any = client
     sdk = _sdk_of(given)
     if sdk is None:
@@ -68,26 +67,22 @@ def wrap(
         )
     if getattr(type(given), "_paragrad_recorded", False):
         return client
-    inner = given._client
+    longest = deadline if deadline is not None else min(LONGEST, _seconds(given.timeout) * (int(given.max_retries) + 1))
+    options = {"deadline": longest, "price": price, "cache": cache, "concurrency": concurrency, "per_minute": per_minute}
+    return cast("C", _made(given, sdk, {**options, "retries": int(given.max_retries)}))
+
+
+def _made(client: Any, sdk: str, options: Mapping[str, Any]) -> Any:
+    """The client over another HTTP client."""
+    from paragrad.llm.wrap_recorder import Recorder
+
+    inner = client._client
     library = import_module(_library_of(inner))
-    retries = int(given.max_retries)
-    recorder = Recorder(
-        sdk,
-        library,
-        key=str(getattr(given, "api_key", None) or ""),
-        options={
-            "deadline": deadline if deadline is not None else min(LONGEST, _seconds(given.timeout) * (retries + 1)),
-            "retries": retries,
-            "price": price,
-            "cache": cache,
-            "concurrency": concurrency,
-            "per_minute": per_minute,
-        },
-    )
-    made: Any = given.copy(http_client=_outer(library, inner, recorder))
+    recorder = Recorder(sdk, library, key=str(getattr(client, "api_key", None) or ""), options=options)
+    made: Any = client.copy(http_client=_outer(library, inner, recorder))
     plain: Any = type(made)
     made.__class__ = _recorded(plain, sdk)
-    return cast("C", made)
+    return made
 
 
 def _sdk_of(client: Any) -> str | None:

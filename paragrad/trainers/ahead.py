@@ -26,8 +26,9 @@ from paragrad.trainers import lanes
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation, mean_score
 from paragrad.trainers.finishing import spent_by
+from paragrad.trainers.jobs import Halted
 from paragrad.trainers.observations import observed
-from paragrad.trainers.session import Halted, Session
+from paragrad.trainers.session import Session
 from paragrad.trainers.state import State, plain_state
 
 GRACE = 5.0  # seconds an ending run waits for answers that are on their way

@@ -9,9 +9,10 @@ from typing import Any
 from paragrad.errors import ExecutionError, UsageError
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.trainers.evaluation import Evaluation
+from paragrad.trainers.jobs import Job
 from paragrad.trainers.reach import Reach
 from paragrad.trainers.rows import Placed
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.session import Session
 
 PROBES = (1, 3)  # rows that are run alone, then three more, before the others are paid for
 

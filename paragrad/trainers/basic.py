@@ -8,9 +8,10 @@ from typing import Any
 
 from paragrad.trainers import pool as pools
 from paragrad.trainers.ahead import Found
+from paragrad.trainers.jobs import Job
 from paragrad.trainers.pooled import PoolSearch
 from paragrad.trainers.racing import lead
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
 from paragrad.trainers.values import from_json, to_json
 

@@ -15,9 +15,10 @@ from typing import Any
 from paragrad.protocols.evidence import Candidate
 from paragrad.trainers.crossing import crossed
 from paragrad.trainers.evaluation import Evaluation, all_right
+from paragrad.trainers.jobs import Job
 from paragrad.trainers.racing import lead
 from paragrad.trainers.rows import Placed
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.session import Session
 from paragrad.trainers.values import to_json
 
 SLOTS = 16  # candidate numbers per step: the parent, its children, their cross

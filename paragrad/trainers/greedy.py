@@ -14,9 +14,10 @@ from paragrad.protocols.evidence import Candidate
 from paragrad.trace.accumulator import Contribution
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation, all_right
+from paragrad.trainers.jobs import Job
 from paragrad.trainers.objective import FAR
 from paragrad.trainers.observations import observed, restored
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
 from paragrad.trainers.statistics import Comparison
 from paragrad.trainers.values import to_json

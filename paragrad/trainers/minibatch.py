@@ -18,8 +18,9 @@ from paragrad.events import emit
 from paragrad.protocols.evidence import Candidate, ItemEvidence
 from paragrad.trainers.base import AlgorithmBase
 from paragrad.trainers.evaluation import Evaluation, all_right, mean_score
+from paragrad.trainers.jobs import Job
 from paragrad.trainers.rows import Placed, by_id
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.session import Session
 from paragrad.trainers.state import State
 from paragrad.trainers.statistics import compare
 

@@ -11,7 +11,8 @@ from typing import Any
 from paragrad.errors import BudgetExceeded
 from paragrad.modules import Generator
 from paragrad.trace.module import Module
-from paragrad.trainers.session import Job, Session
+from paragrad.trainers.jobs import Job
+from paragrad.trainers.session import Session
 from paragrad.trainers.statistics import detectable, headroom, noise_floor
 
 SHARE = 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
@@ -29,28 +29,10 @@ from paragrad.trainers.blaming import blamed
 from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.failures import late_item, refuse_outage
 from paragrad.trainers.fronts import Measures, weighed
+from paragrad.trainers.jobs import Halted, Job, Values
 from paragrad.trainers.objective import Objective
 from paragrad.trainers.rows import Placed
 from paragrad.trainers.teaching import taught
-
-Values = Mapping[str, Any]
-
-
-class Halted(Exception):
-    """Another part of the run has failed; this one stops before its next effect. Never reaches the user."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One candidate on some rows. ``candidate`` is its number in the step."""
-
-    values: Values
-    rows: Sequence[Placed]
-    candidate: int = 0
-    label: str = ""
-    repeat: int = 0
-    record: bool = False
-    reach: Any = None
 
 
 @dataclass(frozen=True)

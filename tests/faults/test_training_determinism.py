@@ -146,5 +146,5 @@ def test_a_search_holds_nothing_of_the_rounds_it_decided(calls: int) -> None:
     made = trainer(stack(Logged(), cache=False), None, Patient, optimizer=optimizer("asking"), journal=False, budget=f"{calls} calls")
     result = made.train()
     assert len(seen) >= calls // 50
-    assert max(seen[len(seen) // 2 :]) <= max(seen[: len(seen) // 2])
+    assert max(seen[len(seen) // 2 :]) <= max(seen[: len(seen) // 2]) + 40, "a round has more than that"
     print(f"R11 (pareto): {result.spent['calls']} calls in {len(seen)} rounds, live nodes at most {max(seen)}, at the end {seen[-1]}")

@@ -222,7 +222,7 @@ def test_blame_leaves_the_values_and_the_other_candidates_alone() -> None:
     program = Branches()
 
     def probe(trainer: Any, session: Any, state: Any) -> Any:
-        from paragrad.trainers.session import Job
+        from paragrad.trainers.jobs import Job
 
         rows = trainer.train_rows[:2]
         jobs = [Job({"even": f"e{i}", "odd": "o"}, rows, i, record=True) for i in range(3)]
