@@ -14,8 +14,9 @@ from paragrad.errors import Diverged, JournalError
 from paragrad.journal import database
 from paragrad.journal.crashpoints import crash_point
 from paragrad.journal.records import COLUMNS, Entry, Event, decode_row, encode, parse_coordinate, shorten
-from paragrad.journal.turns import Seen, Turns
+from paragrad.journal.turns import Turns
 from paragrad.journal.writer import GroupCommit
+from paragrad.seen import Seen
 
 Description = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 

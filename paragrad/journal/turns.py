@@ -1,10 +1,8 @@
-"""Who may act at a coordinate, and which coordinates may have rows already."""
+"""Turns: who may act at a coordinate now."""
 
 from __future__ import annotations
 
 from threading import Condition, Lock
-
-_MARKS = 1 << 20
 
 
 class Turns:
@@ -35,20 +33,3 @@ class Turns:
             self._held.discard(key)
             if self._waiting:
                 self._left.notify_all()
-
-
-class Seen:
-    """Keys that were added, and a few that were not: a look-up it spares is spared for certain.
-
-    One byte for about every key, of a fixed number, so that the memory of a long run stays flat.
-    """
-
-    def __init__(self) -> None:
-        self._marks = bytearray(_MARKS)
-
-    def add(self, key: str) -> None:
-        """Remember a key."""
-        self._marks[hash(key) % _MARKS] = 1
-
-    def __contains__(self, key: str) -> bool:
-        return self._marks[hash(key) % _MARKS] == 1

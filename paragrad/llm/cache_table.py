@@ -1,7 +1,7 @@
 """CacheTable: answers by key in one SQLite file that several processes share.
 
 A row whose bytes do not match their digest is no row. A file that is no database is set aside and
-begun anew: a cache may always forget. Leases are locks on a second, empty file beside it.
+begun anew: a cache may always forget. What nobody has stored is known without a look into the file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from paragrad.llm.key_locks import KeyLocks, key_locks
+from paragrad.llm.peers import Peers, peers_of
+from paragrad.seen import Seen
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,8 +33,10 @@ OLD = 0.25
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=dict)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, payload TEXT NOT NULL, sha256 TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stored (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL);
 """
 _SELECT = "SELECT payload, sha256 FROM answer WHERE key = ?"
+_OLDER = "INSERT INTO stored (key) SELECT key FROM answer WHERE NOT EXISTS (SELECT 1 FROM stored)"  # of a release that kept no list
 
 
 class CacheTable:
@@ -45,11 +48,16 @@ class CacheTable:
         self._pid = 0
         self._lock = Lock()
         self._pending: dict[str, tuple[str, str, str, float]] = {}
-        self._leases: KeyLocks | None = None
+        self._seen = Seen()
+        self._heard: bytes | None = None
+        self._last = 0
+        self._peers: Peers | None = None
 
     def get(self, key: str) -> Mapping[str, Any] | None:
         """The stored answer, or None: missing, damaged or unreadable."""
         waits = self._pending.get(key)
+        if waits is None and self._is_absent(key):
+            return None
         row = waits[1:3] if waits is not None else self._attempt(lambda db: db.execute(_SELECT, (key,)).fetchone(), None)
         if row is None or not all(isinstance(part, str) for part in row):
             return None
@@ -68,6 +76,7 @@ class CacheTable:
         payload = _ENCODER.encode(answer)
         now = time.time()
         row = (key, payload, hashlib.sha256(f"{key}{payload}".encode()).hexdigest(), now)
+        self._seen.add(key)
         with self._lock:
             self._pending[key] = row
             oldest = next(iter(self._pending.values()))[3]
@@ -81,16 +90,18 @@ class CacheTable:
             if rows:
                 self._attempt(lambda db: _store(db, rows), None)
             self._pending.clear()
+        if rows:
+            self._sharing().tell()
         for row in rows:
             self.release(row[0])
 
     def lease(self, key: str) -> bool:
         """Whether this process may ask for ``key`` now: nobody else who lives is asking."""
-        return self._locks().take(key)
+        return self._sharing().take(key)
 
     def release(self, key: str) -> None:
         """End the lease."""
-        self._locks().release(key)
+        self._sharing().release(key)
 
     def close(self) -> None:
         self.flush()
@@ -99,10 +110,28 @@ class CacheTable:
     def __del__(self) -> None:
         self._drop()
 
-    def _locks(self) -> KeyLocks:
-        if self._leases is None:
-            self._leases = key_locks(self.path.with_name(f"{self.path.name}-leases"))
-        return self._leases
+    def _sharing(self) -> Peers:
+        if self._peers is None:
+            self._peers = peers_of(self.path.with_name(f"{self.path.name}-peers"))
+        return self._peers
+
+    def _is_absent(self, key: str) -> bool:
+        """Whether nobody has stored this key, as far as that can be told without looking it up."""
+        news = self._sharing().news()
+        if news is not None and news != self._heard:
+            with self._lock:
+                if self._attempt(self._learn, False):
+                    self._heard = news
+        return news is not None and news == self._heard and key not in self._seen
+
+    def _learn(self, db: sqlite3.Connection) -> bool:
+        """Take note of the keys that were stored since the last time."""
+        if not self._last:
+            db.execute(_OLDER)
+        for seq, key in db.execute("SELECT seq, key FROM stored WHERE seq > ? ORDER BY seq", (self._last,)):
+            self._seen.add(str(key))
+            self._last = seq
+        return True
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """``work`` on an open database; ``otherwise`` when the file fails."""
@@ -146,6 +175,7 @@ class CacheTable:
             self._free.pop().close()
 
     def _set_aside(self) -> None:
+        self._heard, self._last = None, 0
         aside = self.path.with_suffix(f".damaged-{os.urandom(4).hex()}")
         try:
             self.path.replace(aside)
@@ -158,4 +188,5 @@ class CacheTable:
 def _store(db: sqlite3.Connection, rows: list[tuple[str, str, str, float]]) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)", rows)
+    db.executemany("INSERT INTO stored (key) VALUES (?)", [row[:1] for row in rows])
     db.execute("COMMIT")

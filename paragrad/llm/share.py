@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
+from paragrad.errors import BudgetExceeded
 from paragrad.llm.budget_ledger import PICO
 
 UNITS = ("calls", "tokens", "pico_usd", "cached_calls", "cached_tokens")
@@ -18,17 +19,27 @@ UNITS = ("calls", "tokens", "pico_usd", "cached_calls", "cached_tokens")
 class Share:
     """A ledger that forwards to another one and counts its own part; implements the ``Ledger`` protocol.
 
+    Args:
+        allotted: calls it may take at most; None: as many as the ledger admits.
+
     Attributes:
         taken: phase to what was taken, in the ledger's units.
     """
 
-    def __init__(self, ledger: Any) -> None:
+    def __init__(self, ledger: Any, allotted: int | None = None) -> None:
         self.ledger = ledger
+        self.allotted = allotted
         self.taken: dict[str, dict[str, int]] = {}
         self._lock = Lock()
 
     def reserve(self, *, phase: str, tokens: int | None, usd: float | None) -> Any:
-        """Admit one call in the whole run's ledger."""
+        """Admit one call in the whole run's ledger.
+
+        Raises:
+            BudgetExceeded: the share's own calls are used up, or as the ledger says.
+        """
+        with self._lock:
+            self.check(1 + sum(row["calls"] for row in self.taken.values()))
         found = self.ledger.reserve(phase=phase, tokens=tokens, usd=usd)
         self._add(phase, calls=1)
         return found
@@ -52,6 +63,15 @@ class Share:
         """Seconds until no further call of the run may start."""
         left: float = self.ledger.seconds_left()
         return left
+
+    def check(self, calls: int) -> None:
+        """Refuse more calls than were allotted.
+
+        Raises:
+            BudgetExceeded: with the same words whoever notices.
+        """
+        if self.allotted is not None and calls > self.allotted:
+            raise BudgetExceeded(f"a round took more than the {self.allotted} calls it was allotted of those that were left")
 
     def _add(self, phase: str, **amounts: int) -> None:
         with self._lock:

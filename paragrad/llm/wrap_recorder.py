@@ -79,7 +79,7 @@ class Recorder:
         self.library = library
         self._key = Secret(key if key.isascii() and key.isprintable() and " " not in key else "")
         self._options = dict(options)
-        self._always = not isinstance(options.get("cache"), (bool, type(None)))
+        self._always = options.get("cache") not in (True, False, None, "off")
         self._stacks: dict[str, Stacked] = {}
         self._lock = Lock()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None

@@ -26,7 +26,7 @@ class Partition(Combined):
     Candidates come in this order: ideas of several groups that did well alone, joined; first ideas of groups joined, so
     that one step moves words, demos, choices and numbers together; then every idea alone, the groups in turn. Where
     there is room for all groups alone, first ideas are joined of groups that learn from evidence (they have ``needs``)
-    and, when nothing alone did well, of all: joining blind draws early costs more than it finds. With room for a single
+    and, when nothing did well in the last step, of all: joining blind draws early costs more than it finds. With room for a single
     candidate per step, a joined one and the groups alone take turns; bound to Parameters, ``step`` always joins.
 
     Args:
@@ -54,8 +54,8 @@ class Partition(Combined):
         return found
 
     def init(self, parameters: Sequence[Any]) -> dict[str, Any]:
-        """One state per group; ideas that did well alone, and the joined ones that were tried."""
-        return {**super().init(parameters), "good": {}, "joined": []}
+        """One state per group; ideas that did well alone, the joined ones that were tried, and the turn of the latest gain."""
+        return {**super().init(parameters), "good": {}, "joined": [], "lately": 0}
 
     def propose(self, evidence: Evidence, state: Any, *, n: int = 1, ask: Ask) -> tuple[list[Candidate], Any]:
         """The groups' ideas, joined and alone."""
@@ -64,7 +64,7 @@ class Partition(Combined):
         groups = [i for i, group in enumerate(self.parts) if not isinstance(group, Filter) and self.own(group, trained)]
         best = proven(evidence, state["good"], state["joined"])
         first = [best] if best is not None and (n > 1 or turn % (len(groups) + 1) == 0) else []
-        stuck = turn > 0 and not state["good"]
+        stuck = state["lately"] < turn
         together = groups if n <= len(groups) or stuck else [i for i in groups if self.parts[i].needs]
         ideas: dict[int, list[Candidate]] = {i: [] for i in groups}
         asked = _quota(n - len(first), groups, turn, single=n == 1)
@@ -90,7 +90,9 @@ class Partition(Combined):
         state = super().observe(state, candidate, evaluation)
         changed = [_Named(id, candidate.spaces[id].kind) for id in candidate.changed()]
         groups = sorted({i for i, part in enumerate(self.parts) if any(self._owner(p) is part for p in changed)})
-        return {**state, "good": remembered(state["good"], groups, candidate, evaluation, state["turn"])} if groups else state
+        lately = state["turn"] if evaluation.delta > 0 else state["lately"]
+        good = remembered(state["good"], groups, candidate, evaluation, state["turn"])
+        return {**state, "good": good, "lately": lately} if groups else state
 
     def _ask_groups(
         self, asked: Mapping[int, int], evidence: Evidence, states: Sequence[Any], ask: Ask

@@ -31,6 +31,7 @@ from paragrad.trainers.observations import observed
 from paragrad.trainers.session import Session
 from paragrad.trainers.state import State, plain_state
 
+MARGIN = 1.25  # what a round may take beyond its plan
 GRACE = 5.0  # seconds an ending run waits for answers that are on their way
 
 
@@ -41,12 +42,14 @@ class Round:
     Attributes:
         number: of the round, its step in every coordinate. ``lane``: whose optimizer state it has.
         plan: what the algorithm planned. ``optimizer``: the lane's state at the start.
+        allotted: calls it may take at most; None: not limited.
     """
 
     number: int
     lane: int
     plan: Any
     optimizer: Any
+    allotted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,31 +163,39 @@ class LookAhead(AlgorithmBase):
             if plan is None:
                 done = reason or ("" if line else "there is nothing more to try")
                 return replace(state, done=done)
-            state = self._started(line, state, number, plain_state(plan))
+            state = self._started(line, state, number, plain_state(plan), self._allotted(session, state, plan))
         return state
 
     def _given_up(self, state: State) -> str:
         rounds = state.more["ahead"].get("barren", 0)
         return f"the optimizer had nothing to propose in {rounds} rounds" if rounds >= self.barren else ""
 
-    def _room(self, session: Session, state: State) -> float:
-        """Rows that fit the budget beside the rounds under way and the conclusion."""
+    def _left(self, session: Session, state: State) -> float:
+        """Calls that are left beside the rounds under way and the conclusion."""
         if session.limit is None:
             return math.inf
-        ahead = state.more["ahead"]
-        spoken_for: float = sum(one["plan"]["rows"] for one in ahead["rounds"]) + self.closing_rows(state)
-        asking = ahead["asked"] * (len(ahead["rounds"]) + 1)  # as much as the round that asked most
-        left = session.limit - session.calls - asking
-        if not state.calls_per_row:
-            return math.inf if left > 0 else 0.0
-        return float(left / state.calls_per_row - spoken_for)
+        spoken_for = sum(one["allotted"] for one in state.more["ahead"]["rounds"]) + self.closing_rows(state) * state.calls_per_row
+        return float(session.limit - session.calls - spoken_for)
 
-    def _started(self, line: Line, state: State, number: int, plan: Any) -> State:
+    def _room(self, session: Session, state: State) -> float:
+        """Rows that fit what is left, with as much asking as the round that asked most."""
+        left = self._left(session, state) - state.more["ahead"]["asked"]
+        return left / state.calls_per_row if state.calls_per_row else math.inf if left > 0 else 0.0
+
+    def _allotted(self, session: Session, state: State, plan: Mapping[str, Any]) -> int | None:
+        """Calls that a round may take at most: more than planned while there is plenty, so that rounds never meet at the ledger's end."""
+        left = self._left(session, state)
+        if left == math.inf:
+            return None
+        planned = plan["rows"] * state.calls_per_row + state.more["ahead"]["asked"]
+        return int(min(left, max(MARGIN * planned, left / (2 * self.depth))))
+
+    def _started(self, line: Line, state: State, number: int, plan: Any, allotted: int | None) -> State:
         ahead = state.more["ahead"]
         taken = {one["lane"] for one in ahead["rounds"]}
         lane = next(i for i in range(self.depth) if i not in taken)
         optimizer, opened = lanes.take(ahead["lanes"], lane, self.optimizer, self.parameters)
-        current = Round(number, lane, plan, plain_state(optimizer))
+        current = Round(number, lane, plan, plain_state(optimizer), allotted)
         line.start(current)
         rounds = [*ahead["rounds"], vars(current)]
         return replace(state, more={**state.more, "ahead": {**ahead, "rounds": rounds, "next": number + 1, "lanes": opened}})
@@ -214,7 +225,7 @@ class Line:
 
     def start(self, current: Round) -> None:
         """Begin a round."""
-        share = Share(self.session.ledger)
+        share = Share(self.session.ledger, current.allotted)
         branch = self.session.branch(share)
         future: Future[Found] = Future()
         context = copy_context()

@@ -158,7 +158,7 @@ class Session:
             assert item is not None
             items.append(item)
             emit("row", label=tasks[index].job.label, done=len(items), of=len(tasks), score=item.score, item=item)
-        self.calls += Evaluation(tuple(items)).asked
+        self._count(Evaluation(tuple(items)).asked)
         refuse_outage(items)
         cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
         kept = [made if job.record else None for job, made in zip(jobs, overlays, strict=True)]
@@ -204,8 +204,15 @@ class Session:
 
     def _count_asked(self, at: Scope) -> None:
         calls = at.spent.total()["calls"]
-        self.calls += calls
         self.asked += calls
+        self._count(calls)
+
+    def _count(self, calls: int) -> None:
+        """Calls asked for, answered from a cache or not; a part of a run stops where its allotment ends."""
+        self.calls += calls
+        check = getattr(self.ledger, "check", None)
+        if check is not None:
+            check(self.calls)
 
     def blamed(self, found: Evaluation, *, step: int, part: int = 0, ask: bool = True) -> Evaluation:
         """Recorded rows with what flowed back over their graphs, which are let go.

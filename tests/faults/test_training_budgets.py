@@ -121,7 +121,6 @@ def test_a_search_that_was_planned_too_cheap_ends_with_what_it_has(algorithm: st
     assert "budget" in result.stopped or "without" in result.stopped
 
 
-@pytest.mark.xfail(strict=True, reason="rounds that overlap share one ledger: which of them it refuses first depends on timing")
 def test_a_search_that_was_planned_too_cheap_ends_the_same_at_any_number_of_workers() -> None:
     for limit in range(195, 316, 15):
         results = [growing("ucb", limit, workers)[0] for workers in (1, 8, 64)]

@@ -120,7 +120,7 @@ def undisturbed(calm: Callable[..., tuple[Any, float]]) -> tuple[Any, float]:
 
 
 PASSINGS = {
-    "before-intent": 57, "after-intent": 90, "before-outcome": 120, "after-outcome": 150, "before-checkpoint": 3, "after-checkpoint": 2,
+    "before-intent": 57, "after-intent": 90, "before-outcome": 120, "after-outcome": 130, "before-checkpoint": 3, "after-checkpoint": 2,
     "before-commit": 60, "after-commit": 40,
 }  # fmt: skip
 

@@ -262,6 +262,82 @@ def test_processes_share_one_call_and_a_killed_one_is_replaced(tmp_path):
     assert (tmp_path / "log").read_text().count("call") == 1 + 3
 
 
+_STORES = """
+import sys
+from pathlib import Path
+from paragrad.llm.cache_table import CacheTable
+for line in sys.stdin:
+    table = CacheTable(Path(sys.argv[1]))
+    table.put(line.strip(), {"text": line.strip()})
+    print("stored", flush=True)
+"""
+
+
+def test_what_another_process_stores_is_found_at_once(path):
+    table = CacheTable(path)
+    arguments = [sys.executable, "-c", _STORES, str(path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        for number in range(5):
+            key = f"{number:064x}"
+            assert table.get(key) is None
+            other.stdin.write(f"{key}\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "stored\n"
+            assert table.get(key) == {"text": key}
+        other.stdin.close()
+    assert CacheTable(path).get("3".zfill(64)) == {"text": "3".zfill(64)}
+
+
+def test_what_nobody_has_stored_is_not_looked_up(path):
+    table = CacheTable(path)
+    table.put("a" * 64, {"text": "a"})
+    assert table.get("c" * 64) is None
+    asked = []
+    table._attempt = lambda work, otherwise: asked.append(work) or otherwise
+    assert table.get("b" * 64) is None
+    assert not asked
+    table.get("a" * 64)
+    assert len(asked) == 1
+
+
+def test_answers_of_a_release_that_kept_no_list_are_found(path):
+    table = CacheTable(path)
+    table.put("a" * 64, {"text": "a"})
+    table.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE stored")
+    db.close()
+    assert CacheTable(path).get("a" * 64) == {"text": "a"}
+
+
+def test_answers_of_a_run_are_written_together_and_at_the_latest_when_nobody_is_asked(path):
+    """The journal has them already. The last answer that is on its way writes those that wait."""
+    first, second = threading.Event(), threading.Event()
+    fake = Fake(lambda request: (first if request.messages[0]["content"] == "a" else second).wait(20) and "yes")
+    model = stack(fake, cache=path)
+
+    class Recorded:
+        def effect(self, at, kind, digest, perform, *, describe=None):
+            return perform(), False
+
+    def one(text):
+        with scope(Scope(Coordinate(item=ord(text)), journal=Recorded())):
+            return model(text)
+
+    def stored():
+        with sqlite3.connect(path) as db:
+            return db.execute("SELECT count(*) FROM answer").fetchone()[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(one, text) for text in "ab"]
+        first.set()
+        assert futures[0].result() == "yes"
+        assert stored() == 0
+        second.set()
+        assert futures[1].result() == "yes"
+        assert stored() == 2
+
+
 def test_a_fork_opens_its_own_connection(path):
     model = stack(counting(), cache=path)
     assert model("a") == "answer 0"

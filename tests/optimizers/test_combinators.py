@@ -83,45 +83,79 @@ def names(candidates: Any) -> list[str]:
     return [c.origin for c in candidates]
 
 
-def test_partition_joins_the_groups_first_and_then_tries_each_alone() -> None:
-    words, numbers, style = Count("w"), Count("n"), Count("s")
-    both = partition({"text": words, "number": numbers, "choice": style})
-    found, state = both.propose(evidence(), both.init(list(evidence().parameters.values())), n=8, ask=None)
-    assert names(found) == ["w1; n1; s1", "w1", "n1", "s1", "w2; n2", "w2", "n2", "w3; n3"], "one other style is all there is"
+def three(**more: Any) -> Any:
+    return partition({"text": Count("w", **more), "number": Count("n", **more), "choice": Count("s", **more)})
+
+
+def began(optimizer: Any, **more: Any) -> Any:
+    return {**optimizer.init(list(evidence().parameters.values())), **more}
+
+
+def told(optimizer: Any, state: Any, candidate: Any, delta: float, **more: Any) -> Any:
+    return json.loads(json.dumps(optimizer.observe(state, candidate, Evaluation(evidence().items, delta=delta, **more))))
+
+
+def test_partition_joins_groups_that_learn_from_evidence_and_then_tries_each_alone() -> None:
+    both = three(needs=["blame"])
+    found, state = both.propose(evidence(), began(both), n=8, ask=None)
+    assert names(found) == ["w1; n1; s1", "w1", "n1", "s1", "w2", "n2", "w3", "n3"], "one other style is all there is"
     assert found[0].changed() == ["a.text", "b.text", "k", "s"], "one candidate moves every kind"
     assert found[1].changed() == ["a.text", "b.text"]
     assert [s["ids"] for s in state["states"]] == [["a.text", "b.text"], ["k"], ["s"]]
-    second, _ = both.propose(evidence(), json.loads(json.dumps(state)), n=2, ask=None)
-    assert names(second)[0].startswith("w")
-    assert names(second)[1].startswith("n"), "who comes first alone changes"
+    second, _ = both.propose(evidence(), json.loads(json.dumps(state)), n=4, ask=None)
+    assert [name[0] for name in names(second)[1:]] == ["n", "s", "w"], "who comes first alone changes"
+
+
+def test_partition_joins_blind_draws_only_when_room_is_short_or_nothing_else_helps() -> None:
+    both = three()
+    assert names(both.propose(evidence(), began(both), n=3, ask=None)[0]) == ["w1; n1; s1", "w1", "n1"]
+    found, state = both.propose(evidence(), began(both), n=6, ask=None)
+    assert names(found)[:3] == ["w1", "n1", "s1"]
+    flat = told(both, state, found[0], 0.0)
+    assert names(both.propose(evidence(), flat, n=6, ask=None)[0])[0] == "w3; n3; s2", "nothing did well"
+    good = told(both, state, found[0], 0.1)
+    assert ";" not in "".join(names(both.propose(evidence(), good, n=6, ask=None)[0]))
+
+
+def test_partition_joins_what_did_well_alone() -> None:
+    both = three()
+    found, state = both.propose(evidence(), began(both), n=6, ask=None)
+    for candidate, delta in zip(found, (0.2, 0.1, -0.3, 0.1, 0.3, -0.1), strict=True):
+        state = told(both, state, candidate, delta)
+    best, *_ = again = both.propose(evidence(), state, n=6, ask=None)[0]
+    assert names([best]) == ["w1; n2"], "the best idea of each group that had a good one"
+    assert best.values == {**found[0].values, "k": found[4].values["k"]}
+    assert len(again) == 6
+    after = both.propose(evidence(), state, n=6, ask=None)[1]
+    assert "w1; n2" not in names(both.propose(evidence(), after, n=6, ask=None)[0]), "once"
+    taken = told(both, state, found[0], 0.2, accepted=True)
+    assert not any(";" in name for name in names(both.propose(evidence(), taken, n=6, ask=None)[0])), "it is part of the base now"
+    old = {**state, "turn": 20, "lately": 20}
+    assert told(both, old, found[0], 0.0)["good"] == {}, "and old ideas are forgotten"
 
 
 def test_partition_with_room_for_one_takes_turns() -> None:
     both = partition({"text": Count("w"), "number": Count("n"), "choice": freeze()})
-    state = both.init(list(evidence().parameters.values()))
+    state = began(both)
     turns = []
     for _ in range(6):
         found, state = both.propose(evidence(), state, n=1, ask=None)
         turns += names(found)
     assert turns == ["w1; n1", "w2", "n2", "w3; n3", "w4", "n4"]
-    for _ in range(3):
-        dry = partition({"text": Count("w", at_most=0), "number": Count("n"), "choice": freeze()})
-        found, _ = dry.propose(evidence(), {**dry.init(list(evidence().parameters.values())), "turn": 1}, n=1, ask=None)
-        assert names(found) == ["n1"], "a group without ideas does not end the search"
+    dry = partition({"text": Count("w", at_most=0), "number": Count("n"), "choice": freeze()})
+    assert names(dry.propose(evidence(), began(dry, turn=1), n=1, ask=None)[0]) == ["n1"], "a group without ideas does not end the search"
 
 
 def test_partition_asks_nobody_in_vain() -> None:
     words, numbers = Count("w", per_step=4), Count("n")
     both = partition({"text": words, "number": numbers, "choice": freeze()})
-    state = both.init(list(evidence().parameters.values()))
-    assert len(both.propose(evidence(), state, n=2, ask=None)[0]) == 2
+    assert len(both.propose(evidence(), began(both), n=2, ask=None)[0]) == 2
     assert (words.asked, numbers.asked) == ([1], [1])
-    assert len(both.propose(evidence(), state, n=12, ask=None)[0]) == 12
-    assert (words.asked, numbers.asked) == ([1, 4], [1, 4]), "three groups of four: joined, words, numbers"
+    assert len(both.propose(evidence(), began(both), n=12, ask=None)[0]) == 12
+    assert (words.asked, numbers.asked) == ([1, 4], [1, 6, 2]), "who has more ideas fills the rest"
     few, many = Count("f", at_most=1), Count("m")
     both = partition({"text": few, "number": many, "choice": freeze()})
-    found, _ = both.propose(evidence(), both.init(list(evidence().parameters.values())), n=12, ask=None)
-    assert len(found) == 12, "who has more ideas fills the rest"
+    found, _ = both.propose(evidence(), began(both), n=12, ask=None)
     assert len(set(names(found))) == 12
 
 
@@ -134,8 +168,7 @@ def test_partition_asks_its_groups_at_once() -> None:
             return super().propose(evidence, state, n=n, ask=ask)
 
     both = partition({"text": Slow("w"), "number": Slow("n"), "choice": freeze()})
-    found, _ = both.propose(evidence(), both.init(list(evidence().parameters.values())), n=3, ask=None)
-    assert names(found) == ["w1; n1", "w1", "n1"]
+    assert names(both.propose(evidence(), began(both), n=2, ask=None)[0]) == ["w1; n1", "w1"]
 
 
 def test_partition_wants_exactly_one_key_and_one_that_serves() -> None:
@@ -167,8 +200,8 @@ def test_a_group_asks_its_own_model() -> None:
             return super().propose(evidence, state, n=n, ask=ask)
 
     both = partition({"text": Asking(model=pg.llm.Fake(lambda request: "own")), ("number", "choice"): Asking()})
-    found, _ = both.propose(evidence(), both.init(list(evidence().parameters.values())), n=3, ask=lambda *_, **__: "theirs")
-    assert names(found) == ["own1; theirs1", "own1", "theirs1"]
+    found, _ = both.propose(evidence(), began(both), n=2, ask=lambda *_, **__: "theirs")
+    assert names(found) == ["own1; theirs1", "own1"]
 
 
 def test_a_bound_partition_moves_every_kind_in_one_step() -> None:

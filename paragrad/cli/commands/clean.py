@@ -15,7 +15,7 @@ from paragrad.runs.figures import plural, size
 from paragrad.runs.lines import labelled
 from paragrad.runs.starting import driven
 
-CACHE = ("cache.sqlite", "cache.sqlite-wal", "cache.sqlite-shm")
+CACHE = ("cache.sqlite", "cache.sqlite-wal", "cache.sqlite-shm", "cache.sqlite-peers")
 
 
 @click.command(cls=Command)
