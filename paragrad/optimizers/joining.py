@@ -38,7 +38,7 @@ def joined(evidence: Evidence, ideas: Sequence[Candidate]) -> Candidate:
 
 
 def remembered(good: Mapping[str, Any], groups: Sequence[int], candidate: Candidate, evaluation: Any, turn: int) -> dict[str, Any]:
-    """Ideas by group that did better than the base, with a candidate's evaluation added; the best one of each group.
+    """Ideas by group that did no worse than the base, with a candidate's evaluation added; the best one of each group.
 
     Args:
         groups: whose Parameters the candidate changed. An idea that was accepted is part of the base from now on.
@@ -47,19 +47,23 @@ def remembered(good: Mapping[str, Any], groups: Sequence[int], candidate: Candid
     if evaluation.accepted:
         return {group: idea for group, idea in kept.items() if int(group) not in groups}
     gain = float(evaluation.delta) * len(evaluation.items) / (len(evaluation.items) + 2)
-    if len(groups) != 1 or gain <= 0 or gain < kept.get(str(groups[0]), {"gain": 0.0})["gain"]:
+    if len(groups) != 1 or gain < kept.get(str(groups[0]), {"gain": 0.0})["gain"]:
         return kept
     values = {id: written(candidate.spaces[id], candidate.values[id]) for id in candidate.changed()}
     return {**kept, str(groups[0]): {"gain": gain, "values": values, "origin": candidate.origin, "turn": turn}}
 
 
-def proven(evidence: Evidence, good: Mapping[str, Any], done: Sequence[str]) -> Candidate | None:
-    """The groups' ideas that did well alone, joined; None with fewer than two, or when this was tried."""
+def proven(evidence: Evidence, good: Mapping[str, Any], done: Sequence[str], *, stuck: bool = False) -> Candidate | None:
+    """The groups' ideas that did well alone, joined; None with fewer than two, or when this was tried.
+
+    Args:
+        stuck: nothing does well alone; ideas that did no worse are joined too.
+    """
     spaces = {id: p.space for id, p in evidence.parameters.items() if p.trainable}
     base = marks({id: p.value for id, p in evidence.parameters.items() if p.trainable}, spaces)
     changes: dict[str, Any] = {}
     origins = []
-    for idea in (good[group] for group in sorted(good)):
+    for idea in (good[group] for group in sorted(good) if stuck or good[group]["gain"] > 0):
         values = {id: read(spaces[id], text) for id, text in idea["values"].items() if id in spaces}
         if any(mark != base[id] for id, mark in marks(values, spaces).items()):
             changes |= values

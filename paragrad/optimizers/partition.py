@@ -62,9 +62,9 @@ class Partition(Combined):
         turn, states = state["turn"], list(state["states"])
         trained = [p for p in evidence.parameters.values() if p.trainable]
         groups = [i for i, group in enumerate(self.parts) if not isinstance(group, Filter) and self.own(group, trained)]
-        best = proven(evidence, state["good"], state["joined"])
-        first = [best] if best is not None and (n > 1 or turn % (len(groups) + 1) == 0) else []
         stuck = state["lately"] < turn
+        best = proven(evidence, state["good"], state["joined"], stuck=stuck)
+        first = [best] if best is not None and (n > 1 or turn % (len(groups) + 1) == 0) else []
         together = groups if n <= len(groups) or stuck else [i for i in groups if self.parts[i].needs]
         ideas: dict[int, list[Candidate]] = {i: [] for i in groups}
         asked = _quota(n - len(first), groups, turn, single=n == 1)

@@ -18,7 +18,7 @@ from paragrad.protocols.evidence import Candidate
 from paragrad.trainers import pool as pools
 from paragrad.trainers.ahead import Found
 from paragrad.trainers.climbing import climb
-from paragrad.trainers.evaluation import mean_score
+from paragrad.trainers.evaluation import all_right, mean_score
 from paragrad.trainers.merging import mergeable, merged
 from paragrad.trainers.pooled import PoolSearch
 from paragrad.trainers.racing import race, stages
@@ -53,18 +53,20 @@ class ParetoSearch(PoolSearch):
     # --- planning ----------------------------------------------------------------------------------
 
     def plan(self, session: Session, state: State, number: int, rows: float) -> Mapping[str, Any] | None:
-        """A duel between the best and a candidate that may be better, a merge, or a reflection."""
+        """The rest of a best candidate that is right so far, a duel with one that may be better, a merge, or a reflection."""
         pool, best = self.pool(state), self.best(state)
         random = Random(f"{self.seed}/{number}")
         made = (
-            self._duel(state, pool, best)
+            self._complete(state, pool, best, rows)
+            or self._duel(state, pool, best)
             or self._merge(state, pool, number, random)
             or self._reflect(pool, best, self._climbs(state, rows), number, random)
         )
         climbing = self._climbing_rows(len(made.get("batches", ())))
         stops = self._stops(len(made.get("ours", ())), len(pool[best]["scores"]), rows - climbing)
         common = {"best": best, "theirs": pool[best]["scores"], "incumbent": pool[best]["values"], "stops": stops}
-        return {**made, **common, "rows": climbing + self._race_rows(stops[-1], len(made.get("ours", ())), len(pool[best]["scores"]))}
+        racing = self._race_rows(stops[-1], len(made.get("ours", ())), len(pool[best]["scores"]))
+        return {**made, **common, "rows": climbing + (len(self.order) - len(made["ours"]) if made["kind"] == "complete" else racing)}
 
     def _stops(self, ours: int, theirs: int, rows: float) -> list[int]:
         """The stages of a race, as far as the rows reach; always the first."""
@@ -85,6 +87,14 @@ class ParetoSearch(PoolSearch):
         wished = self.climbs if state.quiet < self.steady else 1
         racing = self._race_rows(min(4 * self.first, len(self.validation_rows)), 0, 0)
         return next((n for n in range(wished, 1, -1) if self._climbing_rows(n) + racing <= rows), 1)
+
+    def _complete(self, state: State, pool: pools.Pool, best: int, rows: float) -> dict[str, Any] | None:
+        """Score the best candidate on every row when it was right on all it has: perhaps there is nothing left to do."""
+        known = pool[best]["scores"]
+        busy = any(one["plan"]["kind"] == "complete" for one in state.more["ahead"]["rounds"])
+        if busy or not all(all_right(known)) or not len(known) < len(self.order) <= rows + len(known):
+            return None
+        return {"kind": "complete", "values": pool[best]["values"], "ours": known}
 
     def _duel(self, state: State, pool: pools.Pool, best: int) -> dict[str, Any] | None:
         """The candidate that leads the best one on the rows both have, while that is not settled."""
@@ -139,6 +149,9 @@ class ParetoSearch(PoolSearch):
         if plan["kind"] == "reflect":
             return self._reflected(session, plan, optimizer, number)
         values = from_json(self.parameters, plan["values"])
+        if plan["kind"] == "complete":
+            rest = session.evaluate(values, self.order[len(plan["ours"]) :], step=number, candidate=100, label="validation")
+            return Found({"theirs": [*plan["ours"], *rest.scores], "verdict": "complete"}, optimizer)
         scores, theirs, verdict = self._race(session, values, plan, number, plan.get("ours", ()))
         return Found({"values": plan["values"], "scores": scores, "theirs": theirs, "verdict": verdict, "origin": plan["kind"]}, optimizer)
 
@@ -178,9 +191,9 @@ class ParetoSearch(PoolSearch):
         pool = self.pool(state)
         if plan["kind"] == "merge":
             state = replace(state, more={**state.more, "merged": [*state.more.get("merged", []), plan["parents"]]})
+        pool = pools.scored(pool, plan["best"], result.get("theirs", ()))
         if "scores" not in result:
             return replace(self.holding(state, pool, best), quiet=state.quiet + 1)
-        pool = pools.scored(pool, plan["best"], result["theirs"])
         if plan["kind"] == "duel":
             place, origin = plan["challenger"], f"again: {pool[plan['challenger']]['origin']}"
             pool = pools.scored(pool, place, result["scores"])
