@@ -24,9 +24,11 @@ FEW = 2
 """Most Parameters in which two contrasted candidates differ."""
 
 _ORDINARY = frozenset({
-    "answer", "context", "demos", "example", "examples", "expected", "feedback", "format", "input", "instruction", "label", "model", "number",
-    "output", "plan", "program", "prompt", "question", "query", "reply", "response", "result", "row", "score", "step", "style", "summary",
-    "target", "task", "text", "value", "word", "words",
+    "agent", "all", "and", "answer", "any", "bad", "base", "call", "check", "context", "correct", "data", "demos", "error", "example",
+    "examples", "expected", "feedback", "find", "first", "fix", "format", "give", "good", "input", "instruction", "is", "it", "label",
+    "last", "line", "look", "main", "make", "model", "name", "need", "new", "next", "number", "old", "other", "output", "plan",
+    "program", "prompt", "query", "question", "read", "reply", "response", "result", "right", "row", "say", "score", "step", "style",
+    "summary", "system", "target", "task", "text", "think", "to", "try", "use", "user", "value", "word", "words", "write", "wrong",
 })  # fmt: skip
 
 

@@ -6,7 +6,11 @@ from collections.abc import Collection
 from random import Random
 
 from paragrad.optimizers.blame import blamed, imperfect
+from paragrad.optimizers.showing import LIMIT
 from paragrad.protocols.evidence import Evidence, ItemEvidence
+from paragrad.spaces.wording import shorten
+
+LINES = 20
 
 
 def chosen(evidence: Evidence, ids: Collection[str], *, most: int, good: int, place: int, random: Random) -> list[ItemEvidence]:
@@ -29,10 +33,10 @@ def chosen(evidence: Evidence, ids: Collection[str], *, most: int, good: int, pl
 
 
 def said(evidence: Evidence, ids: Collection[str]) -> str:
-    """What Parameters have collected in words, for rows that say nothing themselves; one line per contribution."""
+    """What Parameters have collected in words, for rows that say nothing themselves; one line per contribution, at most ``LINES`` each."""
     lines = []
     for id in ids:
-        for word in evidence.parameters[id].gradients:
+        for word in evidence.parameters[id].gradients[:LINES]:
             text = getattr(word, "value", word)
-            lines.append(f"{id}: {getattr(text, 'value', text)}")
+            lines.append(f"{id}: {shorten(str(getattr(text, 'value', text)), LIMIT)}")
     return "\n".join(lines)
