@@ -40,7 +40,7 @@ class ParetoSearch(PoolSearch):
     batch_size = 16
     depth = 6
     proposals = 3
-    narrow = 2
+    narrow = 1
     widen = 1
     climbs = 3
     steady = 2
