@@ -233,6 +233,7 @@ class AlgorithmBase:
 
     def _limit(self, session: Session, state: State) -> None:
         """The search's share of the calls: what the budget has, less one pass of the test for start and winner."""
+        session.calls_per_row = state.calls_per_row
         if self.budget.calls is not None:
             session.limit = self.budget.calls - int(2 * len(self.test_rows) * state.calls_per_row + 0.999)
 

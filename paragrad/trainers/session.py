@@ -74,6 +74,7 @@ class Session:
     asked: int = 0
     sought: int = 0
     proposed: int = 0
+    calls_per_row: float = 0.0
     limit: int | None = None
     base: Overlay | None = None
     threads: Threads | None = field(default=None, repr=False)
@@ -95,8 +96,6 @@ class Session:
             stack.enter_context(guarded(self.parameters.values()))
             self.threads = stack.enter_context(Threads(self.workers))
             yield self
-
-    # --- values ------------------------------------------------------------------------------------
 
     def values(self) -> dict[str, Any]:
         """The values the run starts from."""
@@ -143,6 +142,7 @@ class Session:
         assert self.threads is not None
         self._refuse_halted()
         self.placed.update((placed.number, placed) for job in jobs for placed in job.rows)
+        self._admit(sum(len(job.rows) for job in jobs) * self.calls_per_row)
         overlays = [self.overlay(job.values) for job in jobs]
         tasks = [_Run(job, placed, made) for job, made in zip(jobs, overlays, strict=True) for placed in job.rows]
         found = self.threads.map(
@@ -210,9 +210,13 @@ class Session:
     def _count(self, calls: int) -> None:
         """Calls asked for, answered from a cache or not; a part of a run stops where its allotment ends."""
         self.calls += calls
+        self._admit(0)
+
+    def _admit(self, calls: float) -> None:
+        """Refuse a stage that does not fit the allotment of this part of the run, before any of it is paid for."""
         check = getattr(self.ledger, "check", None)
         if check is not None:
-            check(self.calls)
+            check(self.calls + int(calls))
 
     def blamed(self, found: Evaluation, *, step: int, part: int = 0, ask: bool = True) -> Evaluation:
         """Recorded rows with what flowed back over their graphs, which are let go.
@@ -275,8 +279,6 @@ class Session:
         made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger)
         made.parent = self.within
         return made
-
-    # --- budget ------------------------------------------------------------------------------------
 
     def affords(self, calls: float) -> bool:
         """Whether ``calls`` more fit the search's share."""
