@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from paragrad.errors import JournalError
-from paragrad.journal.records import Entry
+from paragrad.journal.records import Row
 
 APPLICATION = 0x50475252  # marks the file as ours, see PRAGMA application_id
 VERSION = 1
@@ -84,14 +84,14 @@ def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def create(connection: sqlite3.Connection, header: Entry) -> None:
+def create(connection: sqlite3.Connection, header: Row) -> None:
     """Tables and row 0, in one transaction; does nothing when another process was faster."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             for statement in _TABLES:
                 connection.execute(statement)
-            connection.execute("INSERT INTO event VALUES (0, ?, ?, ?, ?, ?, ?, ?)", header.values())
+            connection.execute("INSERT INTO event VALUES (0, ?, ?, ?, ?, ?, ?, ?)", header)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -13,7 +13,7 @@ from paragrad.context import Coordinate
 from paragrad.errors import Diverged, JournalError
 from paragrad.journal import database
 from paragrad.journal.crashpoints import crash_point
-from paragrad.journal.records import COLUMNS, Entry, Event, decode_row, encode, parse_coordinate, shorten
+from paragrad.journal.records import COLUMNS, Event, Row, decode_row, encode, parse_coordinate, row, shorten
 from paragrad.journal.turns import Turns
 from paragrad.journal.writer import GroupCommit
 from paragrad.seen import Seen
@@ -102,13 +102,13 @@ class RunJournal:
             self._seen.add(where)
             if paid:
                 crash_point("before-intent")
-                self._append(Entry(where, kind, "intent", digest, encode(_described(describe), f"the description of {kind} at {where}")))
+                self._append(row(where, kind, "intent", digest, encode(_described(describe), f"the description of {kind} at {where}")))
                 crash_point("after-intent")
-            entry = Entry(where, kind, "outcome", digest, self._perform(where, kind, digest, perform))
+            text = self._perform(where, kind, digest, perform)
             crash_point("before-outcome")
-            self._append(entry, wait=paid)
+            self._append(row(where, kind, "outcome", digest, text), wait=paid)
             crash_point("after-outcome")
-            payload: Mapping[str, Any] = json.loads(entry.payload)
+            payload: Mapping[str, Any] = json.loads(text)
             return payload, False
         finally:
             self._turns.leave(where)
@@ -123,22 +123,21 @@ class RunJournal:
 
     def notes(self, entries: Sequence[tuple[Coordinate, str, Any]]) -> None:
         """Several notes in one transaction, all or none; each as in :meth:`note`."""
-        fresh: dict[tuple[str, str], Entry] = {}
+        fresh: dict[tuple[str, str], str] = {}
         self._turns.take("note")
         try:
             for at, kind, payload in entries:
-                entry = Entry(str(at), kind, "note", None, encode(payload, f"the note {kind!r} at {at}"))
-                known = fresh.get((entry.coordinate, kind))
-                recorded = known.payload if known is not None else next((encode(e.payload, kind) for e in self._notes(str(at), kind)), None)
-                if recorded is None:
-                    fresh[entry.coordinate, kind] = entry
-                elif recorded != entry.payload:
-                    was, now = shorten(recorded), shorten(entry.payload)
+                where, text = str(at), encode(payload, f"the note {kind!r} at {at}")
+                known = fresh.get((where, kind)) or next((encode(note.payload, kind) for note in self._notes(where, kind)), None)
+                if known is None:
+                    fresh[where, kind] = text
+                elif known != text:
+                    was, now = shorten(known), shorten(text)
                     raise Diverged(f"{self.path}: another {kind!r} is recorded at {at}\n  recorded: {was}\n  now:      {now}")
-            for entry in fresh.values():
-                self._seen.add(entry.coordinate)
+            for where, _ in fresh:
+                self._seen.add(where)
             if fresh:
-                self._append(*fresh.values())
+                self._append(*[row(where, kind, "note", None, text) for (where, kind), text in fresh.items()])
         finally:
             self._turns.leave("note")
 
@@ -198,16 +197,16 @@ class RunJournal:
         if database.is_empty(self._reader, self.path):
             if header is None or self._writer is None:
                 raise JournalError(f"{self.path} holds no run yet; it was interrupted before its first row")
-            database.create(self._reader, Entry("", "header", "note", None, encode(dict(header), "the header")))
+            database.create(self._reader, row("", "header", "note", None, encode(dict(header), "the header")))
         if header is not None:
             _compare(dict(self.header), dict(header), self.path)
         for (coordinate,) in self._reader.execute("SELECT DISTINCT coordinate FROM event") if self._writer is not None else ():
             self._seen.add(coordinate)
 
-    def _append(self, *entries: Entry, wait: bool = True) -> None:
+    def _append(self, *rows: Row, wait: bool = True) -> None:
         if self._writer is None:
             raise JournalError(f"{self.path} was opened read-only")
-        self._writer.append(list(entries), wait=wait, gather=len(self._turns) >= BUSY)
+        self._writer.append(rows, wait=wait, gather=len(self._turns) >= BUSY)
 
     def _rows(self, where: str, parameters: Sequence[Any]) -> list[Event]:
         with self._lock, database.translated(self.path, "reading the run journal"):
@@ -240,7 +239,7 @@ class RunJournal:
         except Exception as error:
             report = {"type": type(error).__name__, "message": shorten(str(error), 1000)}
             try:
-                self._append(Entry(where, kind, "failed", digest, encode(report, "a failure")))
+                self._append(row(where, kind, "failed", digest, encode(report, "a failure")))
             except JournalError as trouble:
                 error.add_note(f"and the failure could not be noted: {trouble}")
             raise

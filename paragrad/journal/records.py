@@ -31,24 +31,14 @@ class Event:
     schema: int = SCHEMA
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row that is not yet numbered; ``payload`` is JSON text."""
+Row = tuple[str, str, str, str | None, str, int, int]
+"""The columns of an event after ``seq``, ready for SQL."""
 
-    coordinate: str
-    kind: str
-    phase: str
-    request_sha256: str | None
-    payload: str
 
-    def values(self) -> tuple[Any, ...]:
-        """The columns after ``seq``, ready for SQL."""
-        return (self.coordinate, self.kind, self.phase, self.request_sha256, self.payload, SCHEMA, self.crc())
-
-    def crc(self) -> int:
-        """A check sum over every column: a flipped bit is noticed when the row is read."""
-        text = "\0".join((self.coordinate, self.kind, self.phase, self.request_sha256 or "", self.payload))
-        return zlib.crc32(text.encode())
+def row(coordinate: str, kind: str, phase: str, request_sha256: str | None, payload: str) -> Row:
+    """A row that is not yet numbered; ``payload`` is JSON text. A check sum over every column comes last: a flipped bit is noticed."""
+    check = zlib.crc32("\0".join((coordinate, kind, phase, request_sha256 or "", payload)).encode())
+    return coordinate, kind, phase, request_sha256, payload, SCHEMA, check
 
 
 def encode(payload: Any, what: str) -> str:
@@ -67,17 +57,17 @@ def encode(payload: Any, what: str) -> str:
     return text
 
 
-def decode_row(row: tuple[Any, ...], path: str) -> Event:
+def decode_row(found: tuple[Any, ...], path: str) -> Event:
     """An :class:`Event` from a row of ``COLUMNS``.
 
     Raises:
         JournalError: the row does not match its check sum, or was written by a newer release.
     """
-    seq, coordinate, kind, phase, digest, payload, schema, crc = row
+    seq, coordinate, kind, phase, digest, payload, schema, check = found
     try:
         if schema > SCHEMA:
             raise JournalError(f"{path}: row {seq} has schema {schema}, this release reads up to {SCHEMA}; upgrade paragrad")
-        if Entry(coordinate, kind, phase, digest, payload).crc() != crc:
+        if row(coordinate, kind, phase, digest, payload)[-1] != check:
             raise JournalError(f"{path}: row {seq} does not match its check sum; the file was damaged, restore it or start a new run")
         return Event(seq, coordinate, kind, phase, digest, json.loads(payload), schema)
     except (TypeError, ValueError, AttributeError) as error:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any
 
 from paragrad.context import park
 from paragrad.errors import JournalError
 from paragrad.journal.crashpoints import crash_point
 from paragrad.journal.database import connect, translated
-from paragrad.journal.records import COLUMNS, Entry
+from paragrad.journal.records import COLUMNS, Row
 
 LARGEST_GROUP = 256
 GATHERING = 0.003
@@ -30,7 +29,7 @@ class Ticket:
 
     __slots__ = ("error", "gather", "resume", "rows", "turn")
 
-    def __init__(self, rows: list[tuple[Any, ...]], gather: bool) -> None:
+    def __init__(self, rows: Sequence[Row], gather: bool) -> None:
         self.rows = rows
         self.gather = gather
         self.turn = Lock()
@@ -67,8 +66,8 @@ class GroupCommit:
         self._thread: Thread | None = None
         self._closed = False
 
-    def append(self, entries: list[Entry], *, wait: bool = True, gather: bool = False) -> None:
-        """Write ``entries`` in one transaction; returns once they are on the disk, or at once without ``wait``.
+    def append(self, rows: Sequence[Row], *, wait: bool = True, gather: bool = False) -> None:
+        """Write ``rows`` in one transaction; returns once they are on the disk, or at once without ``wait``.
 
         Args:
             gather: others are about to append too; the group may wait for them a few milliseconds.
@@ -76,7 +75,7 @@ class GroupCommit:
         Raises:
             JournalError: they could not be written; none of them was.
         """
-        ticket = Ticket([entry.values() for entry in entries], gather or not wait)
+        ticket = Ticket(rows, gather or not wait)
         if wait:
             ticket.resume = park()
         if not self._accepted(ticket):

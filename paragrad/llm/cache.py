@@ -82,9 +82,10 @@ class Cached:
         if mode == "off":
             return self.inner.handle(call)
         key = call.digest(call.sample)
+        table = self._table or self._open()
         if mode != "replay-only":
-            return self._single_flight(key, call, fresh=mode == "refresh")
-        found = self._read(key, call)
+            return self._single_flight(table, key, call, fresh=mode == "refresh")
+        found = _read(table, key, call)
         if found is None:
             raise NotConnected(
                 f"the cache is replay-only and holds no answer to this request (key {key[:12]}…); use mode read-write once to record it"
@@ -102,14 +103,7 @@ class Cached:
                 self._table = CacheTable(self._path or made(find_home()) / "cache.sqlite")
             return self._table
 
-    def _read(self, key: str, call: Call) -> Response | None:
-        payload = self._open().get(key)
-        response = None if payload is None else _response(payload)
-        if response is not None:
-            _note(call, response)
-        return response
-
-    def _single_flight(self, key: str, call: Call, *, fresh: bool) -> Response:
+    def _single_flight(self, table: CacheTable, key: str, call: Call, *, fresh: bool) -> Response:
         """Ask once per process, whoever asks; a leader that ran out of its own time is replaced by the next."""
         while True:
             with self._lock:
@@ -118,7 +112,7 @@ class Cached:
                 if flight is None:
                     flight = self._flights[key] = _Flight()
             if leads:
-                return self._lead(key, call, flight, fresh=fresh)
+                return self._lead(table, key, call, flight, fresh=fresh)
             self._wait(flight, call)
             if flight.response is not None:
                 _note(call, flight.response)
@@ -133,10 +127,10 @@ class Cached:
                 raise DeadlineExceeded(f"the same question was already being asked, and had no answer within {call.deadline.seconds:g} s")
         flight.done.release()
 
-    def _lead(self, key: str, call: Call, flight: _Flight, *, fresh: bool) -> Response:
+    def _lead(self, table: CacheTable, key: str, call: Call, flight: _Flight, *, fresh: bool) -> Response:
         try:
-            found = None if fresh else self._found(key, call)
-            flight.response = found if found is not None else self._ask(key, call)
+            found = None if fresh else _found(table, key, call)
+            flight.response = found if found is not None else self._ask(table, key, call)
             return flight.response
         except DeadlineExceeded:
             raise
@@ -149,24 +143,9 @@ class Cached:
                 last = not self._flights
             flight.done.release()
             if last:
-                self._open().flush()
+                table.flush()
 
-    def _found(self, key: str, call: Call) -> Response | None:
-        """The stored answer, also one that another process is just waiting for; None when it is our turn to ask."""
-        table = self._open()
-        pause = 0.01
-        while not table.lease(key):
-            if call.time_left() <= pause:
-                raise DeadlineExceeded(f"another process is asking the same question and had no answer within {call.deadline.seconds:g} s")
-            time.sleep(pause)
-            pause = min(0.2, pause * 1.5)
-        found = self._read(key, call)
-        if found is not None:
-            table.release(key)
-        return found
-
-    def _ask(self, key: str, call: Call) -> Response:
-        table = self._open()
+    def _ask(self, table: CacheTable, key: str, call: Call) -> Response:
         try:
             response = self.inner.handle(call)
         except BaseException:
@@ -174,6 +153,31 @@ class Cached:
             raise
         table.put(key, response.to_json(), behind=call.scope is not None and call.scope.journal is not None)
         return response
+
+
+def _found(table: CacheTable, key: str, call: Call) -> Response | None:
+    """The stored answer, also one that another process is just waiting for; None when it is our turn to ask."""
+    pause = 0.01
+    while not table.lease(key):
+        found = _read(table, key, call)  # our own answer may still wait to be written
+        if found is not None:
+            return found
+        if call.time_left() <= pause:
+            raise DeadlineExceeded(f"another process is asking the same question and had no answer within {call.deadline.seconds:g} s")
+        time.sleep(pause)
+        pause = min(0.2, pause * 1.5)
+    found = _read(table, key, call)
+    if found is not None:
+        table.release(key)
+    return found
+
+
+def _read(table: CacheTable, key: str, call: Call) -> Response | None:
+    payload = table.get(key)
+    response = None if payload is None else _response(payload)
+    if response is not None:
+        _note(call, response)
+    return response
 
 
 def _note(call: Call, response: Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -15,48 +16,54 @@ def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
     """Path to Parameter in order of definition (iterative; cycles are fine)."""
     found: dict[str, Parameter[Any]] = {}
     seen: set[int] = {id(root)}
-    stack: list[tuple[str, Any]] = list(reversed(_members(root)))
+    stack = _members(root)[::-1]
     while stack:
         path, value = stack.pop()
         if id(value) in seen:
             continue
-        if isinstance(value, Parameter):
+        kind = _kind(value.__class__)
+        if kind == "parameter":
             seen.add(id(value))
             found[path] = value
             continue
-        inside = _inside(value)
+        inside = _inside(value, kind)
         if inside:
             seen.add(id(value))
-            stack.extend((f"{path}{_step(key)}", child) for key, child in reversed(inside))
+            stack.extend([(f"{path}.{key}", child) for key, child in reversed(inside)])
     return found
 
 
 def _members(owner: Any) -> list[tuple[str, Any]]:
     """Attributes of an instance, then parts that its class holds (bundles, prompts, Parameters)."""
-    own = [(name, value) for name, value in vars(owner).items() if value.__class__ not in _ATOMS and not name.startswith("__")]
-    known = set(vars(owner))
+    mine = vars(owner)
+    own = [(name, value) for name, value in mine.items() if value.__class__ not in _ATOMS and not name.startswith("__")]
+    taken = set(mine)
     for cls in type(owner).__mro__[:-1]:  # object holds nothing
         for name, value in vars(cls).items():
-            if value.__class__ not in _METHODS and name not in known and (isinstance(value, Parameter) or _is_part(value)):
-                known.add(name)
+            if value.__class__ not in _METHODS and name not in taken and _kind(value.__class__) in ("parameter", "part"):
+                taken.add(name)
                 own.append((name, value))
     return own
 
 
-def _is_part(value: Any) -> bool:
-    return not isinstance(value, type) and callable(getattr(value, "named_parameters", None)) and hasattr(value, "__dict__")
-
-
-def _inside(value: Any) -> list[tuple[Any, Any]]:
+def _inside(value: Any, kind: str | None) -> list[tuple[Any, Any]]:
     """The children of a container or part, with the step that leads to each."""
-    if isinstance(value, (list, tuple)):
-        return [(i, child) for i, child in enumerate(value) if child.__class__ not in _ATOMS]
-    if isinstance(value, dict):
-        return [(key, child) for key, child in value.items() if child.__class__ not in _ATOMS]
-    if _is_part(value):
+    if kind is None or not (kind == "part" or value):
+        return []
+    if kind == "part":
         return _members(value)
-    return []
+    steps = enumerate(value) if kind == "sequence" else value.items()
+    return [(key, child) for key, child in steps if child.__class__ not in _ATOMS]
 
 
-def _step(key: Any) -> str:
-    return f".{key}"
+@lru_cache(maxsize=4096)
+def _kind(cls: type) -> str | None:
+    """What a value of this type is for the search."""
+    if issubclass(cls, Parameter):
+        return "parameter"
+    if issubclass(cls, (list, tuple)):
+        return "sequence"
+    if issubclass(cls, dict):
+        return "mapping"
+    part = not issubclass(cls, type) and callable(getattr(cls, "named_parameters", None)) and cls.__dictoffset__ != 0
+    return "part" if part else None

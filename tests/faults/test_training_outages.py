@@ -115,7 +115,9 @@ def test_an_outage_parks_a_search_and_it_goes_on_later(tmp_path: Path, algorithm
 
     def run(wire: Any, home: Path, counted: Counted, program: Any) -> Any:
         model = stack(wire, cache=False, retries=1, backoff=0.0)
-        return trainer(model, program, algorithm, run="r", home=home, optimizer=counted, budget="300 calls").train()
+        return trainer(
+            model, program, algorithm, run="r", home=home, optimizer=counted, budget="500 calls" if words == "critic" else "300 calls"
+        ).train()
 
     calm = run(Logged(), tmp_path / "calm", Counted(optimizer(words)), Answers())
     left, lock, program = [after], Lock(), Answers()

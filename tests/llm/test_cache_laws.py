@@ -333,9 +333,10 @@ def test_answers_of_a_run_are_written_together_and_at_the_latest_when_nobody_is_
         first.set()
         assert futures[0].result() == "yes"
         assert stored() == 0
+        assert one("a") == "yes", "an answer that waits to be written is an answer"
         second.set()
         assert futures[1].result() == "yes"
-        assert stored() == 2
+        assert stored() == fake.calls == 2
 
 
 def test_a_fork_opens_its_own_connection(path):
