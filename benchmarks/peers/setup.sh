@@ -14,6 +14,7 @@ pins() {
         trace-opt) echo "trace-opt==0.1.3.8" ;;
         textgrad) echo "textgrad==0.1.8" ;;
         adalflow) echo "adalflow==1.1.3 openai>=1" ;;
+        mindspore) echo "mindspore==2.10.0 numpy<2" ;;
         *) echo "no peer is called $1" >&2; exit 2 ;;
     esac
 }
