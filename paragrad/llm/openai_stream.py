@@ -6,14 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from paragrad.errors import BadResponse, ServerFailed
-from paragrad.llm.openai_body import parse_json
 from paragrad.llm.openai_errors import from_error_object
 from paragrad.llm.secrets import shorten
+from paragrad.llm.sse import EventReader
 
-LARGEST_LINE = 8 * 1024 * 1024
 
-
-class Events:
+class Events(EventReader):
     """Collects the pieces of one streamed answer.
 
     A stream that ends without a finish reason is a cut one, however politely it ended.
@@ -24,10 +22,8 @@ class Events:
     """
 
     def __init__(self, where: str, hear: Callable[[str], None]) -> None:
-        self.where = where
-        self.finished = False
+        super().__init__(where)
         self._hear = hear
-        self._rest = b""
         self._text: list[str] = []
         self._tools: dict[int, dict[str, Any]] = {}
         self._logprobs: list[Any] = []
@@ -35,22 +31,12 @@ class Events:
         self._finish: str | None = None
         self._usage: Any = None
 
-    def feed(self, data: bytes) -> None:
-        """Read what arrived."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > LARGEST_LINE:
-            raise BadResponse(f"{self.where} sent an event of more than {LARGEST_LINE} bytes")
-        for line in lines:
-            self._line(line.rstrip(b"\r"))
-
-    def body(self) -> dict[str, Any]:
+    def whole(self) -> dict[str, Any]:
         """The whole answer.
 
         Raises:
             ServerFailed: the stream was cut.
         """
-        if self._rest.strip():
-            self._line(self._rest.rstrip(b"\r"))
         if self._finish is None:
             raise ServerFailed(
                 f"{self.where} ended its stream before the answer was complete ({len(''.join(self._text))} characters had come)"
@@ -63,24 +49,13 @@ class Events:
             choice["logprobs"] = {"content": self._logprobs}
         return {**self._head, "object": "chat.completion", "choices": [choice], "usage": self._usage}
 
-    def _line(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"event" and value.strip() == b"error":
-            self._head["failed"] = True
-        if name.strip()[:1] in (b"{", b"<"):
-            raise BadResponse(f"{self.where} sent no event stream: {shorten(line[:200].decode('utf-8', 'replace'), 80)!r}")
-        if name != b"data" or self.finished:
-            return
-        if value.strip() == b"[DONE]":
-            self.finished = True
-            return
-        self._event(parse_json(value, self.where))
+    def event(self, event: dict[str, Any]) -> None:
+        """One chunk.
 
-    def _event(self, event: Any) -> None:
-        if not isinstance(event, dict):
-            raise BadResponse(f"{self.where} sent an event that is no object: {shorten(repr(event), 60)}")
-        if event.get("error") or self._head.pop("failed", False):
+        Raises:
+            ModelError: it reports an error.
+        """
+        if event.get("error") or self.failing:
             raise from_error_object(event.get("error") or event, self.where)
         self._head |= {name: event[name] for name in ("id", "created", "model", "system_fingerprint") if name in event}
         self._usage = event.get("usage") or self._usage

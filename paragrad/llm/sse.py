@@ -19,11 +19,13 @@ class EventReader:
 
     Attributes:
         finished: no further event is needed.
+        failing: the next event was announced as an error (``event: error``).
     """
 
     def __init__(self, where: str) -> None:
         self.where = where
         self.finished = False
+        self.failing = False
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
@@ -62,9 +64,11 @@ class EventReader:
         name, _, value = line.partition(b":")
         if name.strip()[:1] in (b"{", b"<", b"["):
             raise BadResponse(f"{self.where} sent no event stream: {shorten(line[:200].decode('utf-8', 'replace'), 80)!r}")
+        value = value.removeprefix(b" ")
+        if name == b"event" and value.strip() == b"error":
+            self.failing = True
         if name != b"data" or self.finished:
             return
-        value = value.removeprefix(b" ")
         if value.strip() == b"[DONE]":
             self.finished = True
             return
