@@ -20,6 +20,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@tools/install.sh dev "$(INSTALL)" $(VENV)
 
 setup: $(VENV)/.dev   ## everything for working on the library
+	@tools/servers.sh
 
 demo: $(VENV)/.run    ## train a small program on the embedded language model: no key, no network
 	@echo "[2/2] paragrad demo"

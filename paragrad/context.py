@@ -78,7 +78,7 @@ class Scope:
         prefix: ordinals of the enclosing call, for work that runs concurrently inside an item.
     """
 
-    __slots__ = ("_closed", "_next", "at", "journal", "ledger", "parent", "prefix", "seed", "spent")
+    __slots__ = ("_beside", "_closed", "_next", "_taken", "at", "journal", "ledger", "parent", "prefix", "seed", "spent")
 
     def __init__(
         self, at: Coordinate, *, seed: int = 0, journal: Journal | None = None, ledger: Ledger | None = None, prefix: tuple[int, ...] = ()
@@ -92,6 +92,8 @@ class Scope:
         self._closed = False
         self.spent = Spent()
         self._next = 0
+        self._beside = 0
+        self._taken = False
 
     def coordinate(self) -> Coordinate:
         """The next effect's coordinate.
@@ -101,9 +103,12 @@ class Scope:
         """
         if self.closed:
             raise LostContext(f"item {self.at} was abandoned after its deadline; its late effects are refused")
+        at = self.at
+        if self._taken:
+            self._taken = False
+            return Coordinate(at.step, at.candidate, at.item, at.repeat, at.phase, self.prefix)
         ordinal = self._next
         self._next = ordinal + 1
-        at = self.at
         return Coordinate(at.step, at.candidate, at.item, at.repeat, at.phase, (*self.prefix, ordinal))
 
     def child(self, phase: str | None = None) -> Scope:
@@ -112,6 +117,17 @@ class Scope:
         Within the same phase it shares what was spent; another phase counts for itself.
         """
         return self._inner(self.coordinate().ordinal, phase)
+
+    def ahead(self) -> Scope:
+        """A scope for a call that has an effect, perhaps later: its ordinal is taken now, and is the first that the scope gives."""
+        made = self.child()
+        made._taken = True
+        return made
+
+    def beside(self) -> Scope:
+        """A scope for a call that may have no effect: it takes no ordinal, so the ordinals after it are as if it had none."""
+        self._beside += 1
+        return self._inner((*self.prefix, self._next, -self._beside), None)
 
     def part(self, number: int) -> Scope:
         """A scope for one of several parts that are numbered by what they are, whichever comes first."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from paragrad.trace.nodes import Node
+from tests.servers import postgres as postgres  # fixtures
+from tests.servers import redis as redis
 
 
 def alive() -> int:

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "paragrad"
 FLOORS = (
     ("errors", "seen", "registry", "events", "context", "home", "protocols"),
     ("trace", "llm", "executors", "journal"),
-    ("spaces", "stores", "propagators", "rules", "sandbox", "data"),
-    ("ops",),
+    ("spaces", "stores", "propagators", "rules", "sandbox", "data", "initializers", "checkpoints"),
+    ("ops", "distributed"),
     ("modules",),
     ("optimizers", "guides", "gen"),
     ("trainers",),

@@ -15,6 +15,7 @@ pins() {
         textgrad) echo "textgrad==0.1.8" ;;
         adalflow) echo "adalflow==1.1.3 openai>=1" ;;
         mindspore) echo "mindspore==2.10.0 numpy<2" ;;
+        pyro) echo "--no-deps pyro-ppl==1.9.2 pyro-api==0.1.2 opt_einsum==3.4.0 tqdm" ;; # beside the torch of this project's environment
         *) echo "no peer is called $1" >&2; exit 2 ;;
     esac
 }
@@ -37,6 +38,7 @@ for peer in ${*:-gepa dspy trace-opt textgrad adalflow}; do
     echo "$peer: installing $wanted"
     rm -rf "$venv"
     if install "$venv" "$wanted" >"$log" 2>&1; then
+        [ "$peer" != pyro ] || echo "$here"/../../.venv/lib/python3*/site-packages >"$(echo "$venv"/lib/python3*/site-packages)/torch.pth"
         echo "$wanted" >"$venv/.installed"
     else
         echo "$peer: could not be installed; the comparison does without it. The end of the log:"

@@ -97,6 +97,11 @@ class Agent(Generator[R_co]):
         return cast(R_co, out)
 
     @property
+    def effects(self) -> Any:
+        """Those of its tools; None (undeclared) in an environment."""
+        return super().effects if self.environment is None else None
+
+    @property
     def component(self) -> str:
         """Its place in the program; "agent" when it is the program."""
         place = super().component

@@ -62,6 +62,8 @@ class Generator(Module, Generic[R_co]):
 
     instruction: Any
     demos: Any
+    _whole = True
+    _takes_ordinal = True
 
     @overload
     def __init__(
@@ -152,6 +154,15 @@ class Generator(Module, Generic[R_co]):
         own = [part for part in (self.instruction, self.demos) if isinstance(part, Parameter)]
         place = next((str(p._meta.path).rpartition(".")[0] for p in own if p._meta.path and "." in p._meta.path), "")
         return place or next((p.id.rpartition(".")[0] for p in own if "." in p.id), "generator")
+
+    @property
+    def effects(self) -> Any:
+        """Those of its tools: none without tools, None when one of them declares none."""
+        return self.tools.effects
+
+    @cached_property
+    def _plain_result(self) -> bool:  # type: ignore[override]
+        return self.output.schema() is None
 
     def sources(self) -> list[Any]:
         """The code that its behaviour depends on besides its Parameters, or texts that name it: its tools."""

@@ -51,6 +51,8 @@ class Retriever(Module):
     """
 
     k: Any
+    effects = ()
+    _whole = True
 
     def __init__(
         self, source: Any, *, k: Any = 5, output: Literal["texts", "documents"] = "texts", text: str = "text", name: str | None = None
@@ -110,6 +112,11 @@ class Retriever(Module):
             return self.name
         own = [part for part in (self.k, *(getattr(self, name) for name in self.source.settings)) if isinstance(part, Parameter)]
         return next((str(p._meta.path).rpartition(".")[0] for p in own if p._meta.path and "." in p._meta.path), "retriever")
+
+    @property
+    def _takes_ordinal(self) -> bool:  # type: ignore[override]
+        scope = current_scope()
+        return self.source.external and scope is not None and scope.journal is not None
 
     def close(self) -> None:
         """Close what the source holds open."""

@@ -42,8 +42,8 @@ class Tool(Bundle[P, R]):
         UsageError: no name that a model can call it by.
     """
 
-    def __init__(self, fn: Callable[P, R], *, name: str | None = None, trainable: bool = True) -> None:
-        super().__init__(fn)
+    def __init__(self, fn: Callable[P, R], *, name: str | None = None, trainable: bool = True, effects: Any = None) -> None:
+        super().__init__(fn, effects=effects)
         self.name = name or str(getattr(self.fn, "__name__", type(self.fn).__name__))
         if NAME.fullmatch(self.name) is None:
             raise UsageError(f"{self.name!r} is no name for a tool; give one of letters, digits, _ and -: pg.tool(name=...)")
@@ -150,7 +150,7 @@ def tool_of(given: Any) -> tuple[Tool[..., Any], Any]:
 @overload
 def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
 @overload
-def tool(*, name: str | None = None, trainable: bool = True) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(*, name: str | None = None, trainable: bool = True, effects: Any = None) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(function: Any = None, /, **options: Any) -> Any:
     """Make a tool of a typed function or method: ``@pg.tool`` or ``@pg.tool(name="find")``.
 
@@ -159,5 +159,6 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     Args:
         name: what the model calls it; default: the function's name.
         trainable: False for fixed words.
+        effects: what it reads and writes, as for :func:`pg.bundle`; under ``pg.parallel`` it orders the agents that hold it.
     """
     return partial(Tool, **options) if function is None else Tool(function)

@@ -19,6 +19,7 @@ from paragrad.trace.failure import Failure
 from paragrad.trace.nodes import extra_of
 from paragrad.trace.operation import PASS, Operation
 from paragrad.trace.record import Edges, make
+from paragrad.trace.resources import Effects, declared
 from paragrad.trace.state import STATE
 from paragrad.trace.values import freeze
 from paragrad.trace.variable import Variable, wrap
@@ -55,6 +56,12 @@ class Toolset(dict[str, Tool[..., Any]]):
                 made._add(found)
                 made.attributes[found.name] = name
         return made
+
+    @property
+    def effects(self) -> Effects | None:
+        """What all of them declare; None when one of them declares nothing."""
+        given = [tool.op.effects for tool in self.values()]
+        return None if None in given else declared(given)
 
     def _add(self, tool: Tool[..., Any]) -> None:
         if tool.name in self:

@@ -16,7 +16,7 @@ from paragrad.trace.record import operate
 from paragrad.trace.values import is_numeric
 from paragrad.trace.variable import Variable
 
-_LOG = TABLE.add(Operation("log", math.log, ("value",)))
+_LOG = TABLE.add(Operation("log", lambda x: math.log(x) if not hasattr(x, "shape") else _array_log(x), ("value",)))
 
 
 def _log(x: Any) -> Any:

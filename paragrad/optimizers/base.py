@@ -31,7 +31,8 @@ class Transform:
         kinds: kinds of Parameters it can propose values for; empty: any.
         per_step: most candidates worth asking for at once; None: as many as the trainer wants.
         needs: what evidence it reads beyond values and scores: "episodes"; "teacher"; "blame" (whom the feedback
-            reaches, in its own words), "gradients" (words that a critic carried back), "graph" (the executed sub-graph).
+            reaches, in its own words), "gradients" (words that a critic carried back), "graph" (the executed sub-graph),
+            "numbers" (numeric gradients).
         critic: ``critic(record, feedback)`` for "gradients"; None: the default critic.
 
     Args:

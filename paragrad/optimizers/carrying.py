@@ -7,7 +7,7 @@ from typing import Any
 
 from paragrad.propagators import Subgraph, Text
 
-GRAPH = frozenset({"gradients", "graph", "blame"})
+GRAPH = frozenset({"gradients", "graph", "blame", "numbers"})
 """Needs that are met by a backward over the recorded rows."""
 
 
@@ -16,7 +16,7 @@ def carriers(needs: Collection[str], critic: Callable[[Any, Any], Any] | None = 
 
     Args:
         needs: what the optimizer reads: "gradients" (words, one critic call per operation), "blame" (words as
-            they are: who is reached), "graph" (the executed sub-graph).
+            they are: who is reached), "graph" (the executed sub-graph). "numbers" (slopes) needs none of them.
         critic: ``critic(record, feedback)``; None: the default critic on ``model``.
     """
     found: list[Any] = []

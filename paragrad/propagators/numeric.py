@@ -10,7 +10,7 @@ from paragrad.protocols.gradient import Feedback, Tag
 from paragrad.trace.operators import ADDED
 from paragrad.trace.record import operate
 from paragrad.trace.spread import plus
-from paragrad.trace.values import brief, is_number, is_numeric
+from paragrad.trace.values import brief, is_array, is_number, is_numeric
 from paragrad.trace.variable import Variable
 
 
@@ -75,5 +75,7 @@ class Numeric(Base):
         return [None] * len(record.names)
 
     def deliver(self, accumulator: Any, gradient: Any, tag: Tag, stale: bool) -> None:
-        """Add to the running sum."""
+        """Add to the running sum; a numpy scalar counts as the number it is."""
+        if not isinstance(gradient, (float, Variable)) and hasattr(gradient, "item") and not is_array(gradient):
+            gradient = gradient.item()
         accumulator.add_number(gradient, tag.item)

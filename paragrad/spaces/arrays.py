@@ -17,6 +17,7 @@ LADDER = ("bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float3
 DTYPES = (*LADDER, "uint16", "uint32", "uint64")
 """Every element type a Tensor may have, of the same size on every machine."""
 
+_KNOWN = frozenset(DTYPES)
 _MAGIC = b"PGT1"
 _DIGEST = 32
 
@@ -33,7 +34,7 @@ def is_lazy(value: Any) -> bool:
 
 
 def array_of(value: Any, dtype: str | None = None) -> Any:
-    """A fresh, read-only, C-contiguous numpy array of a tensor, an array, a number or nested lists.
+    """A read-only, C-contiguous numpy copy of a tensor, an array, a number or nested lists; what nobody can change is not copied.
 
     Args:
         value: arrays keep their type; lists and numbers get int64, float64 or bool, or ``dtype`` when it can hold them.
@@ -45,18 +46,57 @@ def array_of(value: Any, dtype: str | None = None) -> Any:
     """
     import numpy
 
-    made = _numpy(value)
-    if made.dtype.name not in DTYPES:
-        raise TypeError(f"data: {type(value).__name__} of {made.dtype.name} is not an array of numbers; known: {', '.join(DTYPES)}")
-    wanted = dtype or made.dtype.name
-    if not (widens(made.dtype.name, wanted) or (not is_array(value) and fits(made, wanted))):
-        raise TypeError(f"data: {made.dtype.name} does not fit {wanted} without loss; write value.astype({wanted!r}) if that is meant")
+    made = value if value.__class__ is numpy.ndarray else _numpy(value)
+    kind = made.dtype
+    name = _NAMES.get(kind.num) or name_of(kind)
+    if kind.isnative and (dtype == name or dtype is None) and name in _KNOWN:
+        return value if type(made.base) is bytes and is_value(value) else settled(made)
+    if name not in DTYPES:
+        raise TypeError(f"data: {type(value).__name__} of {name} is not an array of numbers; known: {', '.join(DTYPES)}")
+    wanted = dtype or name
+    if not (widens(name, wanted) or (not is_array(value) and fits(made, wanted))):
+        raise TypeError(f"data: {name} does not fit {wanted} without loss; write value.astype({wanted!r}) if that is meant")
     with numpy.errstate(over="ignore"):
-        kept = numpy.array(made, dtype=wanted, order="C", copy=True, subok=False)
-    if made.dtype.kind == "f" and wanted != made.dtype.name and bool((numpy.isinf(kept) & ~numpy.isinf(made)).any()):
+        kept = numpy.asarray(made, dtype=wanted)
+    if made.dtype.kind == "f" and bool((numpy.isinf(kept) & ~numpy.isinf(made)).any()):
         raise ValueError(f"data: a number is too large for {wanted}: {short(value)}")
-    kept.flags.writeable = False
-    return kept.view()  # a view of a read-only base cannot be made writeable again
+    return settled(kept)
+
+
+def settled(array: Any) -> Any:
+    """A copy that nobody can ever change: its memory is a ``bytes`` object."""
+    import numpy
+
+    return numpy.ndarray(array.shape, array.dtype, array.tobytes())
+
+
+def is_value(value: Any) -> bool:
+    """Whether an array is one that nobody can change, so that it need not be copied."""
+    return type(getattr(value, "base", None)) is bytes and is_array(value) and _in_order(value)
+
+
+def made_by(lazy: Any, dtype: str | None = None) -> Any:
+    """The array of an initializer; one that it hands over read-only is its gift and is not copied."""
+    array = lazy.materialize()
+    gift = is_array(array) and not getattr(getattr(array, "flags", None), "writeable", True) and _in_order(array)
+    return array if gift and (dtype is None or name_of(array.dtype) == dtype) else array_of(array, dtype)
+
+
+def _in_order(array: Any) -> bool:
+    return bool(array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative)
+
+
+def name_of(dtype: Any) -> str:
+    """The name of an element type, remembered by its number: numpy makes it anew each time."""
+    name = _NAMES.get(dtype.num)
+    if name is None:
+        name = str(dtype.name)
+        if name in DTYPES:
+            _NAMES[dtype.num] = name
+    return name
+
+
+_NAMES: dict[int, str] = {}
 
 
 def widens(source: str, target: str) -> bool:
@@ -112,6 +152,11 @@ def dtype_name(dtype: Any) -> str:
     Raises:
         TypeError: none that a Tensor may have.
     """
+    if dtype.__class__ is str and dtype in _KNOWN:
+        return str(dtype)
+    name = _NAMES.get(getattr(dtype, "num", -1))
+    if name is not None:
+        return name
     name = {float: "float64", int: "int64", bool: "bool"}.get(dtype) if isinstance(dtype, type) else None
     name = name or getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
     name = str(name).lower().removesuffix("_")

@@ -23,6 +23,7 @@ class Base(ABC, Generic[T]):
         reads_back: whether ``parse`` inverts ``show``; else ``parse`` reads JSON and ``show`` is made for reading.
         has_bytes: whether values can be encoded; a value by reference cannot.
         plain: whether values are JSON-like, so that they may be elements of a List.
+        settles: whether ``check`` gives what nobody can change, so that it need not be frozen.
         adds: whether ``apply`` adds the update; else it replaces the value.
     """
 
@@ -30,6 +31,7 @@ class Base(ABC, Generic[T]):
     reads_back: bool = True
     has_bytes: bool = True
     plain: bool = False
+    settles: bool = False
     adds: bool = False
 
     @abstractmethod

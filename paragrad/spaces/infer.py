@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from paragrad.protocols.data import Demo
 from paragrad.protocols.space import Space
-from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy
+from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy, name_of
 from paragrad.spaces.choice import Choice
 from paragrad.spaces.code import Code, imported
 from paragrad.spaces.demos import Demos
@@ -50,6 +51,8 @@ def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
     """
     if value is None:
         return None
+    if parameter and type(value).__name__ == "ndarray" and type(value).__module__ == "numpy":  # first, because there may be thousands
+        return _tensor_of(value.shape, name_of(value.dtype))
     if isinstance(value, str):
         return _TEXT
     if isinstance(value, bool):
@@ -70,8 +73,13 @@ def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
 
 
 def _tensor(value: Any) -> Tensor:
-    shape = value.shape
-    return Tensor(shape=shape if isinstance(shape, int) else tuple(int(size) for size in shape), dtype=dtype_name(value.dtype))
+    return _tensor_of(tuple(value.shape), name_of(value.dtype) if type(value).__module__ == "numpy" else dtype_name(value.dtype))
+
+
+@lru_cache(maxsize=1024)
+def _tensor_of(shape: tuple[int, ...], dtype: str) -> Tensor:
+    """One space for all arrays of a form; a space never changes, so it can be shared."""
+    return Tensor(shape=tuple(map(int, shape)), dtype=dtype)
 
 
 def _sequence(value: Sequence[Any], parameter: bool) -> Space[Any]:

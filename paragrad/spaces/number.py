@@ -7,8 +7,10 @@ import numbers
 import re
 from typing import Any
 
+from paragrad.spaces.arrays import array_of, is_lazy
 from paragrad.spaces.base import Base, words_of
 from paragrad.spaces.plain import dump, load, plain_number, short
+from paragrad.spaces.tensor import Tensor
 from paragrad.spaces.wording import change, shorten
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -60,6 +62,28 @@ class Number(Base[float]):
         if self.high is not None and number > self.high:
             raise ValueError(f"{short(number)} is above {self.high}")
         return number
+
+    def form(self, value: Any) -> tuple[tuple[int, ...], str]:
+        """Shape and element type that a number counts for as a tensor; it is kept unrounded all the same."""
+        return (), "int64" if self.integer else "float32"
+
+    def fitted(self, data: Any, form: tuple[tuple[int, ...], str], reshape: bool = False) -> tuple[Any, Any]:
+        """New data in the place of a number, and the space that holds it from now on: a Tensor when the shape changes.
+
+        Raises:
+            TypeError: no number, or a fraction in the place of an int64.
+            ValueError: another shape, or a number out of bounds.
+        """
+        array = array_of(data.materialize() if is_lazy(data) else data) if not isinstance(data, numbers.Real) else None
+        if array is not None and array.shape:
+            whole = Tensor((), form[1])
+            value = whole.fitted(data, form, reshape)[0]
+            space = Tensor(tuple(value.shape), form[1], self.low, self.high)
+            return space.check(value), space
+        number = data if array is None else array.item()
+        if self.integer and isinstance(number, float):
+            raise TypeError(f"data: {number} does not fit int64 without loss; write int({number})")
+        return self.check(number), self
 
     def show(self, value: float, limit: int | None = None) -> str:
         """The shortest digits that give the number back."""

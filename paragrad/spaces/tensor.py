@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paragrad.spaces.arrays import array_of, dtype_name, from_bytes, is_array, is_lazy, to_bytes
+from paragrad.spaces.arrays import array_of, dtype_name, from_bytes, is_array, is_lazy, made_by, to_bytes, widens
 from paragrad.spaces.base import Base, words_of
 from paragrad.spaces.plain import load, short, unfence
 from paragrad.spaces.wording import shorten
@@ -28,6 +28,7 @@ class Tensor(Base[Any]):
 
     kind = "tensor"
     reads_back = False
+    settles = True
     adds = True
     shape: tuple[int, ...] | None
     dtype: str | None
@@ -54,11 +55,48 @@ class Tensor(Base[Any]):
             TypeError: no array of numbers, or a dtype that would be narrowed.
             ValueError: another shape, ragged lists, or an element out of bounds (nan is, when there are bounds).
         """
-        array = array_of(value.materialize() if is_lazy(value) else value, self.dtype)
+        array = made_by(value, self.dtype) if is_lazy(value) else array_of(value, self.dtype)
         if self.shape is not None and array.shape != self.shape:
             raise ValueError(f"the array has the shape {array.shape}, wanted {self.shape}; reshape it, or give the Tensor shape=None")
-        self._check_bounds(array)
+        if self.low is not None or self.high is not None:
+            self._check_bounds(array)
         return array
+
+    @property
+    def decided_by_form(self) -> bool:
+        """Whether shape and element type alone decide what it accepts."""
+        return self.low is None and self.high is None
+
+    def form(self, value: Any) -> tuple[tuple[int, ...], str]:
+        """Shape and element type of a value, or of an initializer."""
+        return tuple(value.shape), dtype_name(value.dtype)
+
+    def fitted(self, data: Any, form: tuple[tuple[int, ...], str], reshape: bool = False) -> tuple[Any, Tensor]:
+        """New data in the place of a value of ``form``, and the space that holds it from now on.
+
+        Args:
+            data: an array, lists, a number, or an initializer, which stays one.
+            form: shape and element type now. Narrower data are widened to the type.
+            reshape: whether the shape may change.
+
+        Raises:
+            TypeError: no numbers, or data that would be narrowed.
+            ValueError: another shape, or an element out of bounds.
+        """
+        shape, dtype = form
+        if is_lazy(data):
+            if not widens(dtype_name(data.dtype), dtype):
+                raise TypeError(f"data: {dtype_name(data.dtype)} does not fit {dtype} without loss; write dtype={dtype!r}")
+            found = data.cast(dtype) if dtype_name(data.dtype) != dtype and hasattr(data, "cast") else data
+        elif data.__class__ is bool:
+            raise TypeError(f"data: {data} is a bool, not a number; write {int(data)}")
+        else:
+            found = array_of(data, dtype)
+        if tuple(found.shape) != shape and not reshape:
+            wanted = f"the data have the shape {tuple(found.shape)}, the Parameter {shape}"
+            raise ValueError(f"{wanted}; reshape them, or write slice_shape=True to change the Parameter's")
+        space = self if self.shape in (None, tuple(found.shape)) else Tensor(found.shape, self.dtype, self.low, self.high)
+        return (found if is_lazy(found) else space.check(found)), space
 
     def show(self, value: Any, limit: int | None = None) -> str:
         """Element type and shape, then the elements, or their smallest, mean and largest when there are many."""

@@ -22,19 +22,27 @@ from paragrad.stores.releases import Release, ReleaseView
 
 if TYPE_CHECKING:
     from paragrad.stores.contexts import parameter_context as parameter_context
+    from paragrad.stores.device import DeviceStore as DeviceStore
+    from paragrad.stores.files import FileStore as FileStore
     from paragrad.stores.memory import MemoryStore as MemoryStore
+    from paragrad.stores.server import push_gradients as push_gradients
     from paragrad.stores.sqlite import SQLiteStore as SQLiteStore
+    from paragrad.stores.traffic import split_traffic as split_traffic
     from paragrad.stores.transactions import Publication as Publication
     from paragrad.stores.transactions import publish_all as publish_all
 
 register = _registry.register
 
 _LAZY = {
+    "DeviceStore": "paragrad.stores.device",
+    "FileStore": "paragrad.stores.files",
     "parameter_context": "paragrad.stores.contexts",
     "MemoryStore": "paragrad.stores.memory",
     "Publication": "paragrad.stores.transactions",
     "SQLiteStore": "paragrad.stores.sqlite",
     "publish_all": "paragrad.stores.transactions",
+    "push_gradients": "paragrad.stores.server",
+    "split_traffic": "paragrad.stores.traffic",
 }
 _CALLED = ("default_parameter_context", "default_parameter_store")
 
@@ -49,6 +57,7 @@ __all__ = [
     "ReleaseView",
     "StoreError",
     "open",
+    "push_gradients",
     "register",
 ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from paragrad.errors import UsageError
+from paragrad.errors import Conflict, UsageError
 from paragrad.protocols.store import Entry
 from paragrad.stores.opening import open as open_store
+from paragrad.stores.publish import Publishing
 from paragrad.stores.transactions import Publication, publish_all
 
 
@@ -64,6 +66,10 @@ class StoreCell:
         Raises:
             Conflict: a cell is no longer at its base version; nothing was written.
         """
+        others = [cell for cell, _, _ in changes if not isinstance(cell, StoreCell)]
+        if others:
+            others[0].publish(changes)
+            return
         parts: dict[int, Publication] = {}
         for cell, value, base in changes:
             part = parts.setdefault(id(cell.store), Publication(cell.store, {}, {}))
@@ -97,8 +103,12 @@ def open_cell(store: Any, parameter: Any, value: Any, space: Any) -> StoreCell:
 
 
 def ensure(store: Any, id: str, value: Any, space: Any) -> None:
-    """Initialise an id that the store does not have."""
+    """Initialise an id that the store does not have; of several processes that do so at once, one does."""
     try:
         store.get_entry(id)
     except KeyError:
-        store.init_parameter(id, value, space)
+        if not isinstance(store, Publishing):
+            store.init_parameter(id, value, space)
+            return
+        with suppress(Conflict):
+            store.init_parameter(id, value, space, expect=0)

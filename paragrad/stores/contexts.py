@@ -158,6 +158,17 @@ def _entered(spec: Any) -> Iterator[Overlay]:
         yield entered
 
 
+def ambient_stores() -> Mapping[Any, Any] | None:
+    """Key to store of the surrounding ``parameter_context`` blocks, the innermost first; None outside any."""
+    here = STATE.get().overlay
+    found: dict[Any, Any] | None = None
+    while here is not None:
+        if isinstance(here, StoreContext):
+            found = here.stores if found is None else {**here.stores, **found}
+        here = here.outer
+    return found
+
+
 def parameter_context(spec: Any) -> Any:
     """Read Parameters from a store, a release or a candidate inside a block: ``with pg.parameter_context(store):``."""
     return resolve_context(spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from paragrad.errors import UsageError
 from paragrad.protocols.store import ParameterId
 
@@ -45,6 +47,7 @@ def owner_name(owner: object) -> str:
     return f"{module}.{name}" if module else name
 
 
+@lru_cache(maxsize=16_384)
 def segment(text: str) -> str:
     """``text`` as one part of a key: letters, digits and ``_-.`` stay, other bytes become ``~hex``.
 

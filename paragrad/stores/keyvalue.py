@@ -16,7 +16,6 @@ by bisection over N, in O(log n) reads.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from abc import abstractmethod
@@ -26,8 +25,9 @@ from typing import Any
 from paragrad.errors import Conflict, Corrupted
 from paragrad.stores.backend import Change, Decide, Pointer, Row
 from paragrad.stores.ids import parameter_key, segment, unsegment, version_key
+from paragrad.stores.layout import pointer_bytes, pointer_from, row_bytes, row_from
 from paragrad.stores.releases import Releases
-from paragrad.stores.sealing import canonical, pack, seal, unpack, unseal
+from paragrad.stores.sealing import seal, unseal
 from paragrad.stores.staging import Staging
 
 Found = Mapping[str, tuple[bytes, int]]
@@ -71,7 +71,7 @@ class KeyValueStore(Staging, Releases):
             with self._lock:
                 found = self.read(names)
                 documents = _payloads(found)
-                pointers = {id: _pointer(documents.pop(key)) for key, id in pointer_keys.items() if key in documents}
+                pointers = {id: pointer_from(documents.pop(key)) for key, id in pointer_keys.items() if key in documents}
                 change = decide({key: documents[key] for key in keys if key in documents}, pointers)
                 if self._written(change, found):
                     return change.result
@@ -84,9 +84,8 @@ class KeyValueStore(Staging, Releases):
         """Whether the change got through; False when another writer was faster."""
         payloads = {key: payload or b"" for key, payload in change.documents.items() if payload is not None or key in found}
         for row in change.rows:
-            payloads[version_key(row.id, row.ordinal)] = _row_bytes(row)
-            pointer = row.pointer()
-            payloads[parameter_key(row.id)] = canonical([pointer.version, pointer.count, pointer.spec, pointer.shape]).encode()
+            payloads[version_key(row.id, row.ordinal)] = row_bytes(row)
+            payloads[parameter_key(row.id)] = pointer_bytes(row.pointer())
         if not payloads:
             return True
         values = {key: seal(key, payload) for key, payload in payloads.items()}
@@ -105,7 +104,7 @@ class KeyValueStore(Staging, Releases):
 
     def _pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
         names = {parameter_key(id): id for id in ids}
-        return {names[key]: _pointer(payload) for key, payload in self._documents(list(names)).items()}
+        return {names[key]: pointer_from(payload) for key, payload in self._documents(list(names)).items()}
 
     def _row(self, id: str, at: int | None = None) -> Row | None:
         pointer = self._pointers([id]).get(id)
@@ -152,21 +151,10 @@ class KeyValueStore(Staging, Releases):
         payload = self._documents([key]).get(key)
         if payload is None:
             raise Corrupted(f"version number {ordinal} of {id!r} is missing from {self!r}; restore it from a backup")
-        header, blobs = unpack(payload)
-        return Row(id, header["version"], ordinal, header["time"], header["note"], header["spec"], blobs[0], tuple(header["shape"]))
+        return row_from(id, ordinal, payload)
 
 
 def _payloads(found: Found) -> dict[str, bytes]:
     """Verified payloads; an empty one is a key that was forgotten."""
     opened = ((key, unseal(key, stored)) for key, (stored, _) in found.items())
     return {key: payload for key, payload in opened if payload}
-
-
-def _pointer(payload: bytes) -> Pointer:
-    version, count, spec, shape = json.loads(payload)
-    return Pointer(version, count, spec, tuple(shape))
-
-
-def _row_bytes(row: Row) -> bytes:
-    header = {"version": row.version, "time": row.time, "note": row.note, "spec": row.spec, "shape": row.shape}
-    return pack(header, [row.data])

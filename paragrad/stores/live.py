@@ -56,26 +56,39 @@ class Live:
         exact: order-independent sums.
     """
 
-    __slots__ = ("exact", "shape", "stripes", "template", "tokens")
+    __slots__ = ("exact", "moved", "stripes", "template", "tokens")
 
     def __init__(self, acc: Accumulator, stripes: int, exact: bool) -> None:
         self.template = Accumulator(acc.shape, acc.dtype)
         self.exact = exact
         self.stripes = [Stripe(acc), *(Stripe(self.template) for _ in range(stripes - 1))]
         self.tokens: set[str] = set()
+        self.moved = False
 
-    def push(self, name: str, delta: Any, scale: float, token: str | None) -> None:
-        """Add once; a known ``token`` adds nothing."""
+    def push(self, name: str, delta: Any, scale: float, token: str | None) -> bool:
+        """Add once; a known ``token`` adds nothing. False: another accumulator has taken over, push there."""
         fitting = checked(name, self.template, delta)
-        if token is None:
-            stripe = self.stripes[threading.get_ident() // 64 % len(self.stripes)] if len(self.stripes) > 1 else self.stripes[0]
-            with stripe.lock:
+        stripe = self._stripe(token)
+        try:
+            if self.moved:
+                return False
+            if token is None or token not in self.tokens:
                 stripe.add(fitting, scale, self.exact)
-            return
-        with self.stripes[0].lock:
-            if token not in self.tokens:
-                self.stripes[0].add(fitting, scale, self.exact)
+            if token is not None:
                 self.tokens.add(token)
+            return True
+        finally:
+            stripe.lock.release()
+
+    def _stripe(self, token: str | None) -> Stripe:
+        """A stripe whose lock is now held: the first free one, so that as many threads add at once as there are stripes."""
+        several = self.stripes if token is None else self.stripes[:1]  # tokens are told apart under one lock
+        for stripe in several:
+            if stripe.lock.acquire(blocking=False):
+                return stripe
+        stripe = several[threading.get_native_id() % len(several)]
+        stripe.lock.acquire()
+        return stripe
 
     @contextmanager
     def held(self) -> Iterator[None]:

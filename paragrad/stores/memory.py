@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,10 +11,13 @@ from uuid import uuid4
 
 from paragrad.errors import Conflict
 from paragrad.protocols.space import Space
+from paragrad.protocols.store import ParameterId
 from paragrad.stores.accumulate import Accumulator, decode, encode
 from paragrad.stores.backend import Decide, Pointer, Row
+from paragrad.stores.flat_live import FlatLive
+from paragrad.stores.flat_rules import FlatRules
 from paragrad.stores.gradients import no_gradient
-from paragrad.stores.ids import gradient_key
+from paragrad.stores.ids import gradient_key, state_key
 from paragrad.stores.keyvalue import KeyValueStore
 from paragrad.stores.live import Live
 from paragrad.stores.publish import Draft
@@ -28,7 +32,7 @@ class MemoryStore(KeyValueStore):
         url: ``"memory:"`` makes a store of its own with a key of its own; ``"memory:NAME"`` has that key.
         key: the key in parameter contexts, instead.
         reproducible: gradient sums that do not depend on the order of the pushes.
-        stripes: running sums per parameter; more than one lets threads add at the same time.
+        stripes: running sums per parameter; more than one lets threads add at the same time, so more than processors are not made.
         lease_seconds: after this time gradients that were taken and not consumed return.
     """
 
@@ -40,10 +44,11 @@ class MemoryStore(KeyValueStore):
         self.key = key if key is not None else url if url != "memory:" else f"memory:{uuid4().hex[:12]}"
         self.reproducible = reproducible
         self.lease_seconds = lease_seconds
-        self._stripes = stripes
+        self._stripes = min(stripes, os.cpu_count() or 1)
         self._stored: dict[str, bytes] = {}
         self._histories: dict[str, list[Row]] = {}
-        self._live: dict[str, Live] = {}
+        self._live: dict[str, Live | FlatLive] = {}
+        self._flat = FlatRules(self)
 
     def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
         """Documents, without digests; the token is the content's hash."""
@@ -61,12 +66,14 @@ class MemoryStore(KeyValueStore):
 
     def keys(self, prefix: str) -> list[str]:
         """Document keys."""
-        return [key for key in [*self._stored, *self._live] if key.startswith(prefix)]
+        live = map(state_key, self._flat.plans)
+        return [key for key in dict.fromkeys([*self._stored, *self._live, *live]) if key.startswith(prefix)]
 
     def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
         with self._lock, self._holding(keys):
             change = decide(self._documents(keys), self._pointers(ids))
             for row in change.rows:
+                self._flat.wrote(row)
                 self._histories.setdefault(row.id, []).append(row)
             for key, payload in change.documents.items():  # the head is last, so a reader at the new commit finds every row
                 self._store(key, payload)
@@ -77,25 +84,53 @@ class MemoryStore(KeyValueStore):
         for key in keys:
             if key in self._live:
                 found[key] = encode(self._live[key].snapshot())
+            elif key.startswith("s/") and (state := self._flat.document(key)) is not None:
+                found[key] = state
             elif key in self._stored:
                 found[key] = self._stored[key]
         return found
 
     def _pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
-        return {id: self._histories[id][-1].pointer() for id in ids if id in self._histories}
+        return {id: self._flat.pointer(id) or self._histories[id][-1].pointer() for id in ids if id in self._histories}
 
     def _row(self, id: str, at: int | None = None) -> Row | None:
         rows = self._histories.get(id)
         if rows is None:
             return None
-        newest = rows[-1]
-        if at is None or newest.version <= at:
-            return newest
-        place = bisect_right(rows, at, key=lambda row: row.version)
-        return rows[place - 1] if place else None
+        found: Row | None = rows[-1]
+        if at is not None and rows[-1].version > at:
+            place = bisect_right(rows, at, key=lambda row: row.version)
+            found = rows[place - 1] if place else None
+        step = self._flat.newest(id, at)
+        if step is not None and (found is None or step.version > found.version):
+            found = step
+        self._flat.refuse_dropped(id, at, found)
+        return found
 
     def _rows(self, id: str) -> list[Row]:
-        return list(self._histories.get(id, ()))
+        rows = {row.version: row for row in [*self._flat.rows(id), *self._histories.get(id, ())]}
+        return [rows[version] for version in sorted(rows)]
+
+    def apply_rule(self, conf: Any, ids: Sequence[str], state_name: str) -> Any:
+        """One step of an update rule over ids, as one operation on all of them.
+
+        Gradients are taken, values and state written, under the locks of the accumulators: nothing is lost between.
+        The last 32 steps stay readable; a release keeps what it holds.
+
+        Returns:
+            The commit; NotImplemented where the rule, the store's options or a parameter ask for the general way
+            (``take_gradients``, ``publish``).
+
+        Raises:
+            ValueError: a gradient is nan or infinite; nothing was changed.
+        """
+        with self._lock:
+            return self._flat.apply(conf, ids, state_name)
+
+    def release(self, name: str, ids: Sequence[ParameterId] | None = None, note: str | None = None) -> str:
+        """See ``Releases.release``; no step comes between reading the versions and holding them."""
+        with self._lock:
+            return super().release(name, ids, note)
 
     def _ids(self, prefix: str) -> list[str]:
         return [id for id in list(self._histories) if id.startswith(prefix)]
@@ -117,7 +152,8 @@ class MemoryStore(KeyValueStore):
         return self._space(spec).decode(data)
 
     def _push(self, name: str, delta: Any, scale: float, token: str | None) -> None:
-        self._found(name).push(name, delta, scale, token)
+        while not self._found(name).push(name, delta, scale, token):
+            pass  # the parameter has just joined or left a flat group: look again
 
     def _pending(self, name: str) -> Accumulator:
         self.return_lost_leases()
@@ -125,7 +161,7 @@ class MemoryStore(KeyValueStore):
         with live.held():
             return live.snapshot()
 
-    def _found(self, name: str) -> Live:
+    def _found(self, name: str) -> Live | FlatLive:
         live = self._live.get(gradient_key(name))
         if live is None:
             raise no_gradient(name) if name in self._histories else self._unknown(name)
@@ -146,6 +182,10 @@ class MemoryStore(KeyValueStore):
             self._stored.pop(key, None)
         else:
             self._stored[key] = payload
+            if key.startswith("s/"):
+                self._flat.stored(key)
+            elif key.startswith("r/"):
+                self._flat.hold(payload)
 
     def _store_gradient(self, key: str, acc: Accumulator | None) -> None:
         live = self._live.get(key)

@@ -10,8 +10,9 @@ from paragrad.stores.urls import redacted, scheme_of
 
 
 def open(url: str, **options: Any) -> Any:
-    """The store behind ``url``: ``"memory:"``, ``"sqlite:///file.db"`` (relative), ``"sqlite:////abs/file.db"``, or a plug-in's.
+    """The store behind ``url``: ``"memory:"``, ``"sqlite:///file.db"`` (relative), ``"sqlite:////abs/file.db"``, a server's, a plug-in's.
 
+    ``"file:///dir"``, ``"s3://bucket/dir"`` (any file system of fsspec), ``"device:cuda:0"``, ``"redis://..."``: see the page on stores.
     Opening finishes or undoes what a dead process left, where the store can be reached.
 
     Args:
@@ -27,6 +28,8 @@ def open(url: str, **options: Any) -> Any:
         shown = redacted(url) if isinstance(url, str) else repr(url)
         raise UsageError(f"{shown:.80} is no store URL; write 'memory:', 'sqlite:///file.db' or 'SCHEME://...'")
     scheme = scheme_of(url)
+    if scheme not in stores:
+        scheme = scheme.partition("+")[0]  # "fsspec+SCHEME://..." names any file system of fsspec
     if scheme not in stores:
         known = ", ".join(f"{name}:" for name in stores.names())
         raise UnknownName(f"no store has the scheme {scheme!r} ({redacted(url):.80}); known: {known}")

@@ -52,22 +52,27 @@ class Held(Exception):
 class Publishing(Gradients):
     """The writing half of a ParameterStore."""
 
-    def init_parameter(self, id: ParameterId, value: Any, space: Space[Any] | None = None) -> int:
+    def init_parameter(self, id: ParameterId, value: Any, space: Space[Any] | None = None, *, expect: int | None = None) -> int:
         """Make a parameter, or start an existing one anew (also with another space): its gradient is zero.
 
         Args:
             id: a string, or a pair (function, name).
             value: the first value.
             space: where values live; found from the type of a text, number, bool or array.
+            expect: the version that must be the current one; 0: there must be none, so of several that begin one wins.
 
         Returns:
             The version: the commit that wrote it. An earlier history stays readable.
+
+        Raises:
+            Conflict: the current version is another than expected; nothing was written.
         """
         name = encode_id(id)
         space = space_of(value) if space is None else space
         kept = space.check(value)
         draft = Draft(canonical(space.spec()), self._pack(space, kept), _shape(kept))
-        return self._commit(lambda: Plan({name: draft}, documents=self._blank(name, kept), fresh=True))
+        expected = {} if expect is None else {name: expect}
+        return self._commit(lambda: Plan({name: draft}, expected, documents=self._blank(name, kept), fresh=True))
 
     def set_parameter_value(self, id: ParameterId, value: Any, expect: int | None = None, *, note: str | None = None) -> int:
         """Write a new version.

@@ -23,12 +23,16 @@ class Kit:
         make: gives a store.
         store: the one under test.
         corrupt: damages the stored bytes of an id, or None.
+        url: opens the same place in another process, or None.
     """
 
-    def __init__(self, make: Callable[[], Any], store: Any, corrupt: Callable[[Any, str], None] | None) -> None:
+    def __init__(
+        self, make: Callable[[], Any], store: Any, corrupt: Callable[[Any, str], None] | None = None, url: str | None = None
+    ) -> None:
         self.make = make
         self.store = store
         self.corrupt = corrupt
+        self.url = url
         self.prefix = f"check{uuid4().hex[:12]}."
 
     def id(self, name: str = "a") -> str:
@@ -49,6 +53,22 @@ class Kit:
         """A new array's id."""
         self.store.init_parameter(self.id(name), numpy.array([1.0, 2.0]), spaces.get("tensor")())
         return self.id(name)
+
+
+class Unheard:
+    """A store whose answers are lost: every call gets through, then raises ConnectionError."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(*args: Any, **options: Any) -> None:
+            method(*args, **options)
+            raise ConnectionError(f"the answer to {name} was lost")
+
+        return call
 
 
 def law(check: Check) -> Check:

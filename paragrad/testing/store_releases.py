@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from paragrad.errors import Conflict
+from paragrad.stores.contexts import resolve_context
 from paragrad.testing.store_kit import Kit, law, refused, same, together
+from paragrad.trace.parameter import Parameter
 
 
 @law
@@ -73,3 +77,33 @@ def releases_from_threads(kit: Kit) -> None:
     found: list[str] = []
     together(4, lambda _: found.append(kit.store.release(name, [id])))
     same(sorted(found), [f"{name}@{n}" for n in (1, 2, 3, 4)])
+
+
+@law
+def at_is_a_context(kit: Kit) -> None:
+    """Inside ``at(release)`` a Parameter has the release's value; a ``"store#release"`` address names the same."""
+    name = f"r{kit.prefix}"
+    parameter: Any = Parameter("one", name=kit.id("p"), store=kit.store)
+    release = kit.store.release(name, [kit.id("p")])
+    kit.store.tag(release, "live")
+    kit.store.set_parameter_value(kit.id("p"), "two")
+    for address in (release, f"{name}@live"):
+        with kit.store.at(address):
+            same(parameter.value, "one")
+        same(parameter.value, "two")
+    if kit.url is not None:
+        with resolve_context(f"{kit.url}#{name}@live"):
+            same(parameter.value, "one")
+
+
+@law
+def releases_hold_what_they_had(kit: Kit) -> None:
+    """A release of several ids keeps all of their versions through many later commits and a rollback."""
+    a, b, name = kit.text("a"), kit.number("b", 1.0), f"r{kit.prefix}"
+    release = kit.store.release(name)
+    for n in range(20):
+        kit.store.publish({a: f"v{n}", b: float(n)})
+    kit.store.rollback(a, kit.store.resolve_release(release).versions[a])
+    view = kit.store.resolve_release(release)
+    same((view.entry(a).value, view.entry(b).value, kit.store.get_parameter_value(a)), ("one", 1.0, "one"))
+    same([found.versions[a] for found in kit.store.releases(name)], [view.versions[a]])

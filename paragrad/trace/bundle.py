@@ -12,6 +12,8 @@ from paragrad.errors import UsageError
 from paragrad.trace.binding import Binder
 from paragrad.trace.operation import Operation, Rule
 from paragrad.trace.parameter import Parameter
+from paragrad.trace.resources import Effect, declared
+from paragrad.trace.state import STATE
 from paragrad.trace.tracing import Tracing, quick, run, run_async
 from paragrad.trace.values import thaw
 from paragrad.trace.variable import Variable
@@ -56,7 +58,7 @@ class Bundle(Generic[P, R]):
         *,
         description: str | None = None,
         trainable: bool = False,
-        effects: Sequence[Any] | None = None,
+        effects: str | Effect | Sequence[Any] | None = None,
         constraint: Any = None,
         catch: bool = True,
         strict: bool = False,
@@ -74,7 +76,13 @@ class Bundle(Generic[P, R]):
         self.quick = kind == "op" and not (catch or strict or trainable or self.is_async)
         name = getattr(plain, "__qualname__", type(plain).__name__).rpartition("<locals>.")[2]
         self.op = Operation(
-            name, plain, self.binder.names or None, kind=kind, description=description or inspect.getdoc(plain), effects=effects, owner=self
+            name,
+            plain,
+            self.binder.names or None,
+            kind=kind,
+            description=description or inspect.getdoc(plain),
+            effects=declared(effects),
+            owner=self,
         )
         self.code: Parameter[str] | None = _code(plain, name, constraint) if trainable else None
         update_wrapper(self, plain)
@@ -104,6 +112,9 @@ class Bundle(Generic[P, R]):
             made = quick(self.op, args)
             if made is not None:
                 return made
+        group = STATE.get().parallel
+        if group is not None and group.here():
+            return group.bundle(self, instance, args, kwargs)
         tracing = Tracing(self.op, self.binder, args, kwargs, self.catch, self.strict, instance)
         if self.code is not None:
             tracing.edges.add("code", self.code._n)
@@ -168,7 +179,7 @@ def bundle(
     *,
     description: str | None = None,
     trainable: bool = False,
-    effects: Sequence[Any] | None = None,
+    effects: str | Effect | Sequence[Any] | None = None,
     constraint: Any = None,
     catch: bool = True,
     strict: bool = False,
@@ -178,7 +189,7 @@ def bundle(
     *,
     description: str | None = None,
     trainable: bool = False,
-    effects: Sequence[Any] | None = None,
+    effects: str | Effect | Sequence[Any] | None = None,
     constraint: Any = None,
     catch: bool = True,
     strict: bool = False,
@@ -189,7 +200,8 @@ def bundle(function: Any = None, /, **options: Any) -> Any:
     Args:
         description: for people and models; default: the docstring.
         trainable: its code is a Parameter.
-        effects: what it reads and writes; None: undeclared, ``()``: nothing.
+        effects: what it reads and writes beside arguments and result, ``(pg.reads("cache"), pg.io("console"))``;
+            None: undeclared, ``()``: nothing. :func:`~paragrad.trace.parallel.parallel` orders calls by it.
         constraint: a rule for proposals of its code.
         catch: an exception becomes an output with the annotated source line.
         strict: reading a Parameter or Variable that is not an argument is an error.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 from weakref import ref
 
 from paragrad.trace.accumulator import Accumulator
+
+_MAKING = Lock()
 
 
 class Cell:
@@ -17,13 +20,24 @@ class Cell:
 
     Attributes:
         current: the version now valid.
-        acc: gradients, scores and episodes collected for this cell.
+        acc: gradients, scores and episodes collected for this cell; made when it is first asked for.
         handle: weak reference to the Parameter.
     """
 
     __slots__ = ("__weakref__", "acc", "current", "handle")
+    acc: Accumulator
 
     def __init__(self, handle: Any, current: int = 0) -> None:
         self.current = current
-        self.acc = Accumulator()
         self.handle = handle if isinstance(handle, ref) else ref(handle)
+
+    def __getattr__(self, name: str) -> Any:
+        """The accumulator, the first time: most cells never collect anything."""
+        if name != "acc":
+            raise AttributeError(name)
+        with _MAKING:  # of two threads that ask at once, both must get the same one
+            try:
+                return object.__getattribute__(self, "acc")
+            except AttributeError:
+                self.acc = made = Accumulator()
+                return made

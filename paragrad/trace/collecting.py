@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Collecting:
     """Collects gradients, and sends them back."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     _n: Node
 

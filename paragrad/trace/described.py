@@ -1,37 +1,69 @@
-"""What describes a Parameter and is not its value: id, name, role, space, rules."""
+"""What describes a Parameter and is not its value: id, name, role, space, rules, flags."""
 
 from __future__ import annotations
 
 from collections import deque
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from paragrad.errors import UsageError
 from paragrad.protocols.store import Entry
+from paragrad.trace.values import shorten
+
+LONGEST_NAME = 1024
+_MAKING = Lock()
 
 
 class Meta:
-    """What describes a Parameter and is not its value."""
+    """What describes a Parameter and is not its value. Only what is set costs anything.
 
-    __slots__ = (
-        "constraint", "history", "id", "instruction_to_critic", "instruction_to_optimizer", "layerwise_parallel", "name", "path", "peers", "role", "space",
-        "store", "variable_id",
-    )  # fmt: skip
+    Attributes:
+        start: the first value of an array whose cell nobody has asked for yet.
+        pending: the initializer whose array nobody has read yet.
+        inited: whether an initializer's array was made for it; ``layout`` is the part that was made.
+        history: the last 64 versions of a private Parameter that is no tensor.
+        peers: id of the object to a weak reference of a peer.
+    """
 
-    def __init__(self, name: str | None, role: str | None, space: Any, constraint: Any, store: Any) -> None:
-        self.name = name
-        self.role = role
-        self.space = space
-        self.constraint = constraint
-        self.store = store
-        self.path: str | None = None
-        self.id: str | None = None
-        self.variable_id: str | None = None
-        self.layerwise_parallel = False
-        self.instruction_to_optimizer: str | None = None
-        self.instruction_to_critic: str | None = None
-        self.history: deque[Entry] = deque(maxlen=64)
-        self.peers: dict[int, Any] = {}
+    name: str | None = None
+    role: str | None = None
+    space: Any = None
+    constraint: Any = None
+    store: Any = None
+    path: str | None = None
+    id: str | None = None
+    variable_id: str | None = None
+    instruction_to_optimizer: str | None = None
+    instruction_to_critic: str | None = None
+    layerwise_parallel = False
+    sliced = False
+    is_init = False
+    start: Any = None
+    pending: Any = None
+    inited = False
+    layout: Any = None
+    history: deque[Entry]
+    peers: dict[int, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        """History and peers, made when they are first needed."""
+        if name not in ("history", "peers"):
+            raise AttributeError(name)
+        with _MAKING:
+            made: Any = deque(maxlen=64) if name == "history" else {}
+            return self.__dict__.setdefault(name, made)
+
+    def copied(self) -> Meta:
+        """The description of an independent copy: without identity, place, store and collected things."""
+        made = Meta()
+        for name in _COPIED:
+            if name in self.__dict__:
+                setattr(made, name, self.__dict__[name])
+        return made
+
+
+_COPIED = ("name", "role", "space", "constraint", "instruction_to_optimizer", "instruction_to_critic", "layerwise_parallel", "sliced")
 
 
 class Described:
@@ -54,9 +86,7 @@ class Described:
 
     @name.setter
     def name(self, name: str | None) -> None:
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise ValueError(f"a Parameter's name is a non-empty str, not {name!r}")
-        self._meta.name = name.strip() if name else None
+        self._meta.name = name if name is None else checked_name(name)
 
     @property
     def role(self) -> str | None:
@@ -99,8 +129,54 @@ class Described:
 
     @property
     def layerwise_parallel(self) -> bool:
-        """Whether data-parallel training leaves it alone."""
+        """Whether data-parallel training leaves it alone: it is neither broadcast nor are its gradients averaged."""
         return self._meta.layerwise_parallel
+
+    @layerwise_parallel.setter
+    def layerwise_parallel(self, mode: bool) -> None:
+        self._meta.layerwise_parallel = checked_flag("layerwise_parallel", mode)
+
+    @property
+    def sliced(self) -> bool:
+        """Whether the value is this process's slice already, so that it is not cut again."""
+        return self._meta.sliced
+
+    @sliced.setter
+    def sliced(self, mode: bool) -> None:
+        self._meta.sliced = checked_flag("sliced", mode)
+
+    @property
+    def is_init(self) -> bool:
+        """Whether the value was copied to a device by an initialising graph; here nothing does that by itself."""
+        return self._meta.is_init
+
+    @is_init.setter
+    def is_init(self, mode: bool) -> None:
+        self._meta.is_init = checked_flag("is_init", mode)
+
+
+def checked_name(name: Any) -> str:
+    """A Parameter's name without blanks around it.
+
+    Raises:
+        ValueError: no text, an empty one, or one of more than 1,024 characters.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"a Parameter's name is a non-empty str, not {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a Parameter's name has at most {LONGEST_NAME} characters, {shorten(name)!r} has {len(name)}")
+    return name.strip()
+
+
+def checked_flag(name: str, mode: Any) -> bool:
+    """A flag of a Parameter.
+
+    Raises:
+        TypeError: it is neither True nor False.
+    """
+    if not isinstance(mode, bool):
+        raise TypeError(f"{name} is True or False, not {mode!r}")
+    return mode
 
 
 def _private(meta: Meta) -> str:

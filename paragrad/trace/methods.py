@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import Any
 
+from paragrad import registry
 from paragrad.trace import operators
+from paragrad.trace.arrays import array, array_function, plain, ufunc
 from paragrad.trace.nodes import Const, Leaf, Node, Record1, Record2, Version
 from paragrad.trace.operation import Operation
 from paragrad.trace.record import operate
 from paragrad.trace.state import STATE
-from paragrad.trace.values import ATOMS, CONSTANTS, settle, thaw
+from paragrad.trace.values import ATOMS, CONSTANTS, settle
 from paragrad.trace.variable import Variable, note_read, wrap
 
 _new = object.__new__
@@ -99,7 +101,11 @@ def _call(op: Operation, name: str) -> Callable[..., Variable[Any]]:
 def _inplace(op: Operation) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         refuse_inplace(self, op.title)
-        self._n = operate(op, (self, other))._n
+        made = operate(op, (self, other))
+        group = STATE.get().parallel
+        if group is not None:
+            return group.rebind(self, made)
+        self._n = made._n
         return self
 
     return method
@@ -162,21 +168,15 @@ def refuse_inplace(variable: Variable[Any], what: str) -> None:
 # --- escapes: plain values --------------------------------------------------------------------------
 
 
-def _plain(variable: Any) -> Any:
-    node = variable._n
-    note_read(node)
-    return node.value
-
-
 def _escape(convert: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
-        return convert(_plain(self), *args)
+        return convert(plain(self), *args)
 
     return method
 
 
 def _in(self: Any, item: Any) -> bool:
-    return (_plain(item) if isinstance(item, Variable) else item) in _plain(self)
+    return (plain(item) if isinstance(item, Variable) else item) in plain(self)
 
 
 def _iterate(self: Any) -> Iterator[Any]:
@@ -190,25 +190,8 @@ def _iterate(self: Any) -> Iterator[Any]:
             yield self[i]
 
 
-def _array(self: Any, dtype: Any = None, copy: Any = None) -> Any:
-    value = _plain(self)
-    if hasattr(value, "__array__"):
-        return value.__array__(dtype) if dtype is not None else value.__array__()
-    from importlib import import_module
-
-    return import_module("numpy").asarray(thaw(value), dtype=dtype)
-
-
-def _ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """An array function: traced when it is an operator, else on plain values (an escape)."""
-    name = operators.UFUNCS.get(ufunc.__name__)
-    if name is not None and method == "__call__" and not kwargs:
-        return operate(operators.OPERATIONS[name], inputs)
-    return getattr(ufunc, method)(*[_array(x) if isinstance(x, Variable) else x for x in inputs], **kwargs)
-
-
 def _index(self: Any) -> int:
-    return _plain(self).__index__()  # type: ignore[no-any-return]
+    return plain(self).__index__()  # type: ignore[no-any-return]
 
 
 def _getattr(self: Any, field: str) -> Any:
@@ -216,6 +199,10 @@ def _getattr(self: Any, field: str) -> Any:
     if field.startswith("_"):
         raise AttributeError(field)
     value = self._n.value
+    if hasattr(value, "shape"):
+        method = registry.facets.get("array_method")(self, field)
+        if method is not NotImplemented:
+            return method
     found = getattr(value, field, _MISSING)
     if found is _MISSING or callable(found):
         raise AttributeError(
@@ -247,8 +234,10 @@ def install() -> None:
     setattr(Variable, "__round__", lambda self, digits=None: operate(ops["round"], (self, digits)))  # noqa: B010
     setattr(Variable, "__iter__", _iterate)  # noqa: B010
     setattr(Variable, "__contains__", _in)  # noqa: B010
-    setattr(Variable, "__array__", _array)  # noqa: B010
-    setattr(Variable, "__array_ufunc__", _ufunc)  # noqa: B010
+    setattr(Variable, "__array__", array)  # noqa: B010
+    setattr(Variable, "__array_ufunc__", ufunc)  # noqa: B010
+    setattr(Variable, "__array_function__", array_function)  # noqa: B010
+    setattr(Variable, "_array_function__", array_function)  # noqa: B010
     setattr(Variable, "__index__", _index)  # noqa: B010
     setattr(Variable, "__getattr__", _getattr)  # noqa: B010
     for convert in (bool, len, int, float, complex, str, format):

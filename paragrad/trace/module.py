@@ -42,6 +42,9 @@ class Module:
     """
 
     training: bool = True
+    _whole: bool = False  # under pg.parallel a call is one operation; it then has .effects
+    _plain_result: bool = True  # whether what it returns is known to have no fields of its own
+    _takes_ordinal: bool = False  # whether a call is known to have an effect
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The program. Subclasses write it."""
@@ -65,7 +68,10 @@ class Module:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """Run ``forward`` and record it; what it read as plain values becomes edges of the result."""
-            self.named_parameters()
+            found = self.named_parameters()
+            group = STATE.get().parallel
+            if group is not None and self._whole and group.here():
+                return group.module(self, found.values(), args, kwargs)
             reads = Reads(outer=STATE.get().reads)
             with within(reads=reads):
                 result = self.forward(*args, **kwargs)

@@ -12,14 +12,13 @@ from typing import Any, Self, TypeVar
 
 from paragrad import registry
 from paragrad.errors import LostContext, ProposalError
-from paragrad.protocols.data import Episode
-from paragrad.protocols.gradient import ScoreRecord
 from paragrad.protocols.store import Entry
-from paragrad.trace.accumulator import Accumulator, by_item
 from paragrad.trace.cell import Cell
-from paragrad.trace.described import Described, Meta, refuse_unnamed
+from paragrad.trace.collected import Collected
+from paragrad.trace.deferred import MAKING, Deferred, fitting, is_lazy
+from paragrad.trace.described import Described, Meta, checked_flag, checked_name, refuse_unnamed
 from paragrad.trace.nodes import FrozenVersion, Node, Version
-from paragrad.trace.peers import peers_of
+from paragrad.trace.numeric import Numeric
 from paragrad.trace.state import STATE
 from paragrad.trace.values import ATOMS, brief, freeze, thaw
 from paragrad.trace.variable import Variable
@@ -27,17 +26,18 @@ from paragrad.trace.variable import Variable
 T = TypeVar("T")
 
 
-class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is never None
+class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: ignore[misc]  # its name is never None
     """A trainable value: a prompt, demos, code, a choice, a number, a tensor.
 
     Args:
-        data: the first value; None leaves it unset until the first assignment.
+        data: the first value; None leaves it unset until the first assignment. An initializer's array is made when it is first read.
         role: what it is for, in words; defaults to its path in the program.
         requires_grad: whether it is trained.
         name: its id in stores and records; defaults to its path from the program.
         space: the kind of value; by default found from the type of ``data``.
         constraint: a rule for proposals: words for the optimizer, or a function that returns True or
             what is wrong, or a sequence of both.
+        layerwise_parallel: whether data-parallel training leaves it alone.
         store: a store (or its URL) that holds the value.
 
     Raises:
@@ -64,18 +64,43 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
             data = data.value
         if space is None and data is not None:
             space = registry.facets.get("space_for")(data, parameter=True)
-        self._meta = Meta(name, role, space, constraint, store)
-        self._meta.layerwise_parallel = layerwise_parallel
-        self._meta.instruction_to_optimizer = instruction_to_optimizer
-        self._meta.instruction_to_critic = instruction_to_critic
-        self._trained = requires_grad
-        self._bound: Any = None
-        self._lost = False
-        self._cell = Cell(self)
-        self._leaf: Version | None = None
-        self._set_live(self.checked(data) if data is not None else _empty(space))
+        if requires_grad.__class__ is not bool or layerwise_parallel.__class__ is not bool:
+            checked_flag("requires_grad", requires_grad)
+            checked_flag("layerwise_parallel", layerwise_parallel)
+        meta = Meta()
+        meta.space = space
+        if name is not None:
+            meta.name = checked_name(name)
+        if role is not None or constraint is not None or store is not None:
+            meta.role, meta.constraint, meta.store = role, constraint, store
+        if layerwise_parallel:
+            meta.layerwise_parallel = True
+        self._meta = meta
+        if instruction_to_optimizer is not None or instruction_to_critic is not None:
+            meta.instruction_to_optimizer, meta.instruction_to_critic = instruction_to_optimizer, instruction_to_critic
+        if data is None:
+            self._begin(meta, requires_grad, _empty(space))
+        elif is_lazy(data) and hasattr(space, "fitted") and space.kind != "number":
+            self._begin(meta, requires_grad, None, fitting(data, space))
+        else:
+            self._begin(meta, requires_grad, self.checked(data))
         if store is not None and name is not None:
             self.bind_store()
+
+    def _begin(self, meta: Meta, trained: bool, value: Any, pending: Any = None) -> None:
+        """Start as version 1 with a checked value or an initializer. An array's cell and version wait, see ``Deferred``."""
+        self._meta = meta
+        self._trained = trained
+        self._bound: Any = None
+        self._lost = False
+        if pending is not None:
+            meta.pending = pending
+        elif meta.space is not None and meta.space.kind == "tensor":
+            meta.start = value
+        else:
+            self._cell = cell = Cell(self, 1)
+            self._leaf: Version | None = (Version if trained else FrozenVersion)(value, 1, cell)
+            meta.history.append(Entry(1, value, time.time()))
 
     def bind_store(self) -> None:
         """Move the value to the store it was made with; called once it has an id."""
@@ -124,13 +149,15 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
         leaf = self._leaf
         if leaf is not None:
             return leaf
+        if self._bound is None:
+            return self._first()
         value, version = self._bound.current()
         if version != self._cell.current:
             self._cell.current = version
         return self._version(value, version)
 
-    def _version(self, value: Any, version: int) -> Version:
-        return (Version if self._trained else FrozenVersion)(value, version, self._cell)
+    def _version(self, value: Any, version: int, cell: Cell | None = None) -> Version:
+        return (Version if self._trained else FrozenVersion)(value, version, cell or self._cell)
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -141,7 +168,9 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
             value = value.value
         if meta.space is None:
             meta.space = registry.facets.get("space_for")(value, parameter=True)
-        return freeze(meta.space.check(value))
+        space = meta.space
+        kept = space.check(value)
+        return kept if getattr(space, "settles", False) else freeze(kept)
 
     def accepts(self, value: Any) -> Any:
         """``value`` checked by the space and by every constraint that is a function.
@@ -180,11 +209,16 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
         return self._cell.current
 
     def _set_live(self, value: Any) -> None:
-        cell = self._cell
+        cell, meta = self._cell, self._meta
+        if meta.pending is not None:
+            with MAKING:
+                cell.current += 1
+                self._leaf, meta.pending = self._version(value, cell.current), None
+            return
         cell.current += 1
         self._leaf = self._version(value, cell.current)
-        if self.kind != "tensor":
-            self._meta.history.append(Entry(cell.current, value, time.time()))
+        if meta.space is None or meta.space.kind != "tensor":
+            meta.history.append(Entry(cell.current, value, time.time()))
 
     def _replace(self, value: Any, requires_grad: bool | None = None) -> None:
         self.write(value)
@@ -193,9 +227,7 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
 
     def requires_grad_(self, mode: bool = True) -> Self:
         """Say whether this Parameter is trained."""
-        if not isinstance(mode, bool):
-            raise TypeError(f"requires_grad is True or False, not {mode!r}")
-        self._trained = mode
+        self._trained = checked_flag("requires_grad", mode)
         if self._leaf is not None:
             self._leaf = self._version(self._leaf.value, self._leaf.version)
         return self
@@ -225,37 +257,6 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
         """Always True: a Parameter is never the result of an operation."""
         return True
 
-    # --- what it collected -------------------------------------------------------------------------
-
-    def _accumulator(self) -> Accumulator:
-        return self._n.acc  # type: ignore[attr-defined,no-any-return]
-
-    @property
-    def scores(self) -> list[ScoreRecord]:
-        """Scores that reached it in this context, ordered by (item, edge)."""
-        return by_item(self._accumulator().scores)
-
-    @property
-    def episodes(self) -> list[Episode]:
-        """Demo evidence that reached it in this context, ordered by item."""
-        return by_item(self._accumulator().episodes)
-
-    @property
-    def peers(self) -> tuple[Parameter[Any], ...]:
-        """Parameters that reach the same model call as this one, as far as calls were recorded; see ``trace.peers``."""
-        return peers_of(self)
-
-    def zero_grad(self) -> None:
-        """Forget gradients, scores and episodes collected in this context."""
-        self._accumulator().clear()
-
-    def __repr__(self) -> str:
-        if self.kind == "tensor":
-            value = self._n.value
-            dtype = str(value.dtype).capitalize()
-            return f"Parameter (name={self.name}, shape={tuple(value.shape)}, dtype={dtype}, requires_grad={self._trained})"
-        return f"parameter({brief(self._n.value)}, name={self.name}, role={self.role}, requires_grad={self._trained})"
-
     def __str__(self) -> str:
         """The value as text, noted as a read; of a Tensor its description (as its document prints)."""
         return repr(self) if self.kind == "tensor" else str(self.value)
@@ -263,21 +264,13 @@ class Parameter(Described, Variable[T]):  # type: ignore[misc]  # its name is ne
     def __reduce__(self) -> Any:
         meta = self._meta
         kind, spec = (meta.space.kind, meta.space.spec()) if meta.space is not None else (None, None)
-        return (_rebuild, (kind, spec, self.value, meta.role, self._trained, meta.name))
+        flags = {"layerwise_parallel": meta.layerwise_parallel, "sliced": meta.sliced}
+        return (_rebuild, (kind, spec, self.value, meta.role, self._trained, meta.name, flags))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A Parameter with the same value, flags and space, and a cell of its own."""
-        meta = self._meta
-        copy: Parameter[T] = Parameter(
-            self.value,
-            meta.role,
-            self._trained,
-            name=meta.name,
-            space=meta.space,
-            constraint=meta.constraint,
-            layerwise_parallel=meta.layerwise_parallel,
-        )
-        copy._meta.path = meta.path
+        copy = self.clone()
+        copy._meta.path = self._meta.path
         memo[id(self)] = copy
         return copy
 
@@ -287,10 +280,14 @@ def _empty(space: Any) -> Any:
     return () if space is not None and space.kind == "demos" else None
 
 
-def _rebuild(kind: str | None, spec: Any, value: Any, role: str | None, trained: bool, name: str | None) -> Parameter[Any]:
+def _rebuild(
+    kind: str | None, spec: Any, value: Any, role: str | None, trained: bool, name: str | None, flags: dict[str, bool]
+) -> Parameter[Any]:
     """A Parameter from its constructor's arguments, for copies in other processes."""
     space = registry.spaces.get(kind).from_spec(spec) if kind else None
-    return Parameter(value, role, trained, name=name, space=space)
+    made: Parameter[Any] = Parameter(value, role, trained, name=name, space=space)
+    made.layerwise_parallel, made.sliced = flags["layerwise_parallel"], flags["sliced"]
+    return made
 
 
 def param(value: T, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> T:

@@ -7,6 +7,7 @@ else comes here: nested arguments, hooks, calls inside other calls, components b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -108,6 +109,8 @@ def relay(op: Operation, operand: Node) -> Node:
 def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Variable[Any]:
     """Apply a generated operator to Variables and plain values, at any nesting."""
     state = STATE.get()
+    if not state.fast and state.parallel is not None and state.parallel.among(args, kwargs):
+        return state.parallel.step(op.title, partial(_operated, op), *args, **kwargs)  # type: ignore[no-any-return]
     edges = Edges()
     names = op.names(len(args))
     plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
@@ -121,6 +124,10 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
             {**dict(zip(names, map(freeze, plain), strict=True)), **{k: freeze(x) for k, x in named.items()}}
         )
     return wrap(node)
+
+
+def _operated(op: Operation, *args: Any, **kwargs: Any) -> Variable[Any]:
+    return operate(op, args, kwargs)
 
 
 def component(

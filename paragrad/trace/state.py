@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paragrad.protocols.data import Step
     from paragrad.trace.escapes import Reads
     from paragrad.trace.overlay import Overlay
+    from paragrad.trace.parallel import Parallel
 
 
 class State:
@@ -28,10 +29,11 @@ class State:
         hooks: functions called with every record.
         steps: where a teacher's components put their steps, or None.
         stores: parameter context, key to store, or None.
+        parallel: the ``pg.parallel`` block that calls belong to, or None.
         fast: nothing but plain recording is going on.
     """
 
-    __slots__ = ("fast", "hooks", "overlay", "reads", "record", "steps", "stores")
+    __slots__ = ("fast", "hooks", "overlay", "parallel", "reads", "record", "steps", "stores")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class State:
         self.hooks = hooks
         self.steps = steps
         self.stores = stores
+        self.parallel: Parallel | None = None
         self.fast = record and not hooks
 
     def but(self, **changes: Any) -> State:
@@ -55,14 +58,14 @@ class State:
         made = self.reading(self.reads)
         for name, value in changes.items():
             setattr(made, name, value)
-        made.fast = made.record and not made.hooks
+        made.fast = made.record and not made.hooks and made.parallel is None
         return made
 
     def reading(self, reads: Reads | None) -> State:
         """A copy with other reads; made by every traced call."""
         made = State.__new__(State)
         made.record, made.overlay, made.reads, made.hooks = self.record, self.overlay, reads, self.hooks
-        made.steps, made.stores, made.fast = self.steps, self.stores, self.fast
+        made.steps, made.stores, made.parallel, made.fast = self.steps, self.stores, self.parallel, self.fast
         return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import Any
 
@@ -187,6 +188,9 @@ async def run_async(tracing: Tracing, fn: Callable[..., Any]) -> Variable[Any]:
 
 def with_reads(value: Any, reads: Reads) -> Variable[Any]:
     """A program's result, with an edge to everything it read as a plain value."""
+    group = STATE.get().parallel
+    if group is not None and group.among((value,), {}):
+        return group.step("module", partial(with_reads, reads=reads), value)  # type: ignore[no-any-return]
     edges = Edges()
     plain = edges.plain(value, "value") if _holds_variable(value) else value
     known = set(map(id, edges.nodes))

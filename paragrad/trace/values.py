@@ -86,6 +86,8 @@ def check_data(value: Any, path: str = "data") -> Any:
         return registry.spaces.get("tensor")().check(value)
     if isinstance(value, (str, int, float)) or hasattr(cls, "content_key"):  # the latter are frozen and known by their content
         return value
+    if hasattr(cls, "dtype") and hasattr(cls, "item") and cls.__hash__ is not None:  # one element of an array
+        return value
     raise TypeError(
         f"{path} is {shorten(repr(value))} of type {cls.__name__}; pass text, numbers, JSON-like values or arrays, or space=pg.Opaque()"
     )

@@ -39,7 +39,7 @@ class Variable(Collecting, Generic[T]):
         TypeError: naming the element of ``data`` that cannot be a value.
     """
 
-    __slots__ = ("__weakref__", "_n")
+    __slots__ = ("_n",)
 
     _n: Node
 

@@ -19,11 +19,19 @@ from paragrad.trace.parameter import Parameter
 from paragrad.trainers.evaluation import Evaluation, all_right
 
 
-def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagators: Sequence[Any], *, every: bool = False) -> Evaluation:
+def blamed(
+    parameters: Mapping[str, Parameter[Any]],
+    found: Evaluation,
+    propagators: Sequence[Any],
+    *,
+    every: bool = False,
+    slopes: Mapping[str, Any] | None = None,
+) -> Evaluation:
     """Send the feedback of recorded rows back; call it in the context the rows ran in.
 
     Args:
         every: rows that leave nothing to wish for send their graph too, but no words.
+        slopes: numeric gradients by Parameter; they come after the words.
 
     Returns:
         The evaluation with gradients and graphs filled in and its Variables let go.
@@ -42,6 +50,8 @@ def blamed(parameters: Mapping[str, Parameter[Any]], found: Evaluation, propagat
     texts = {id: tuple(by_item(accumulator.texts)) for id, accumulator in collected.items()}
     graphs = [calling for accumulator in collected.values() for calling in accumulator.graphs]
     items = tuple(_filled(item, texts, graphs) for item in found.items)
+    for id, slope in (slopes or {}).items():
+        texts[id] = (*texts[id], slope)
     return replace(found, items=items, gradients=texts, overlay=None)
 
 

@@ -32,6 +32,7 @@ from paragrad.trainers.fronts import Measures, weighed
 from paragrad.trainers.jobs import Halted, Job, Values
 from paragrad.trainers.objective import Objective
 from paragrad.trainers.rows import Placed
+from paragrad.trainers.slopes import slopes_of
 from paragrad.trainers.teaching import taught
 
 
@@ -231,7 +232,8 @@ class Session:
         carried = carriers(needs, getattr(self.optimizer, "critic", None), model)
         at = self._scope(Coordinate(step, part, phase="critic"))
         with scope(at), overlaid(found.overlay):
-            after = blamed(self.parameters, found, carried, every="operands" in needs)
+            slopes = slopes_of(self, found) if "numbers" in needs else {}
+            after = blamed(self.parameters, found, carried, every="operands" in needs, slopes=slopes)
         self._count_asked(at)
         return after
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -233,13 +234,79 @@ def test_flipped_bytes_raise_documented_errors_or_load(tmp_path: Path, data: Any
 
 def test_flipped_bytes_of_an_array_are_noticed(tmp_path: Path) -> None:
     Everything().save(tmp_path)
-    raw = (tmp_path / "weights.bin").read_bytes()
+    raw = (tmp_path / "tensors.safetensors").read_bytes()
     chance = Random(1)
     for _ in range(50):
         place = chance.randrange(len(raw))
-        (tmp_path / "weights.bin").write_bytes(raw[:place] + bytes([raw[place] ^ (1 << chance.randrange(8))]) + raw[place + 1 :])
+        (tmp_path / "tensors.safetensors").write_bytes(raw[:place] + bytes([raw[place] ^ (1 << chance.randrange(8))]) + raw[place + 1 :])
         with pytest.raises(DataError):
             Everything().load(tmp_path)
+
+
+class Numbers(pg.Module):
+    """Words and arrays that belong together."""
+
+    def __init__(self, number: int = 0) -> None:
+        self.words = pg.Parameter(f"version {number}")
+        self.w = pg.Parameter([float(number)] * 3, layerwise_parallel=True)
+        self.v = pg.Parameter(pg.initializer(number, (2, 2)))
+        self.unset = pg.Parameter(None)
+
+    def forward(self) -> Any:
+        return self.words
+
+    def told(self) -> list[Any]:
+        return [self.words.value, list(self.w.value), self.v.value.tolist(), self.w.layerwise_parallel]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_save_that_dies_at_any_step_leaves_all_old_or_all_new(tmp_path: Path) -> None:
+    old, new = Numbers(1), Numbers(2)
+    seen = set()
+    for step in range(40):
+        folder = tmp_path / str(step)
+        old.save(folder)
+        child = os.fork()
+        if not child:
+            left = [step]
+
+            def dying(real: Any, left: list[int] = left) -> Any:
+                def call(*args: Any, **kwargs: Any) -> Any:
+                    left[0] -= 1
+                    return real(*args, **kwargs) if left[0] >= 0 else os._exit(9)
+
+                return call
+
+            for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
+                setattr(owner, name, dying(getattr(owner, name)))
+            new.save(folder)
+            os._exit(0)
+        finished = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        read = Numbers()
+        read.load(folder)
+        assert read.told() in (old.told(), new.told())
+        seen.add((finished, read.words.value))
+        Numbers(3).save(folder)
+        assert sorted(p.name for p in folder.iterdir() if "tensors" not in p.name) == ["manifest.json", "words.md"]
+        read.load(folder)
+        assert read.told() == Numbers(3).told()
+        if finished:
+            break
+    assert seen == {(False, "version 1"), (False, "version 2"), (True, "version 2")}
+
+
+def test_arrays_saved_one_by_one_are_still_read(tmp_path: Path) -> None:
+    made = Numbers(1)
+    made.save(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    data = made.w.space.encode(made.w.value)
+    (tmp_path / "w.bin").write_bytes(data)
+    manifest["parameters"]["w"] = {**manifest["parameters"]["w"], "file": "w.bin", "sha256": hashlib.sha256(data).hexdigest()}
+    del manifest["parameters"]["w"]["tensor"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    other = Numbers(5)
+    other.load(tmp_path)
+    assert other.told() == made.told()
 
 
 def test_nothing_to_load(tmp_path: Path) -> None:

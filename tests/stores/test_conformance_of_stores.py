@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from paragrad import stores
@@ -54,7 +56,7 @@ def flip_row(store: SQLiteStore, id: str) -> None:
 
 
 def test_kit_is_large_enough() -> None:
-    assert len(CHECKS) >= 40
+    assert len(CHECKS) >= 75
 
 
 def test_memory() -> None:
@@ -79,12 +81,43 @@ def test_dict_reproducible() -> None:
 
 def test_sqlite(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    check_store(lambda: stores.open(url), corrupt=flip_row)
+    check_store(lambda: stores.open(url), corrupt=flip_row, url=url)
 
 
 def test_sqlite_reproducible(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     check_store(lambda: stores.open(url, reproducible=True))
+
+
+def flip_file(store: Any, id: str) -> None:
+    """Flip one bit of the newest version, in its file."""
+    ref = store._state.parameters[id].roots[0][1]
+    path = store._files.root / ref.place
+    content = bytearray(path.read_bytes())
+    content[ref.offset + ref.size + 50] ^= 1
+    path.write_bytes(content)
+
+
+def test_file(tmp_path: Path) -> None:
+    url = f"file://{tmp_path / 'x'}"
+    check_store(lambda: stores.open(url), corrupt=flip_file, url=url)
+
+
+def test_file_reproducible(tmp_path: Path) -> None:
+    check_store(lambda: stores.open(f"file://{tmp_path / 'x'}", reproducible=True))
+
+
+def test_file_system_of_fsspec(tmp_path: Path) -> None:
+    check_store(lambda: stores.open(f"fsspec+memory://{tmp_path.name}/x"))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("options", [{}, {"reproducible": True}, {"keep": 1}], ids=str)
+def test_device(device: str, options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    check_store(lambda: stores.open(f"device:{device}", **options))
 
 
 class LosesPushes(MemoryStore):
@@ -98,9 +131,49 @@ class Overwrites(MemoryStore):
         return super().set_parameter_value(id, value)
 
 
+class Stretches(MemoryStore):
+    """Adds whatever can be broadcast."""
+
+    def increment_gradient(self, id: Any, delta: Any, scale: float = 1.0, *, token: str | None = None) -> None:
+        value = self.get_parameter_value(id)
+        if isinstance(value, numpy.ndarray) and numpy.ndim(delta) == 0 and not isinstance(delta, bool | str | complex | None):
+            delta = numpy.broadcast_to(delta, value.shape)
+        super().increment_gradient(id, delta, scale, token=token)
+
+
+class ForgetsTokens(MemoryStore):
+    def increment_gradient(self, id: Any, delta: Any, scale: float = 1.0, *, token: str | None = None) -> None:
+        super().increment_gradient(id, delta, scale)
+
+
+class TakesOneByOne(MemoryStore):
+    """Has taken the first when it refuses the second."""
+
+    def take_gradients(self, ids: Any) -> Any:
+        for id in ids:
+            lease = super().take_gradients([id])
+        return lease if len(ids) == 1 else super().take_gradients(ids)
+
+
+class KeepsNoReleases(MemoryStore):
+    """A release moves with the values."""
+
+    def resolve_release(self, release: str) -> Any:
+        view = super().resolve_release(release)
+        return replace(view, versions={id: self.version(id) for id in view.versions})
+
+
 @pytest.mark.parametrize(
     ("store", "law"),
-    [(LosesPushes, "gradient_adds"), (Overwrites, "expect_lost")],
+    [
+        (LosesPushes, "gradient_adds"),
+        (Overwrites, "expect_lost"),
+        (Overwrites, "lost_answer_of_a_commit"),
+        (Stretches, "no_broadcast"),
+        (ForgetsTokens, "lost_answer_of_a_push"),
+        (TakesOneByOne, "take_is_all_or_nothing"),
+        (KeepsNoReleases, "releases_hold_what_they_had"),
+    ],
 )
 def test_kit_finds_broken_stores(store: type, law: str) -> None:
     with pytest.raises(AssertionError, match=law):

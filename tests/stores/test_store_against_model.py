@@ -140,22 +140,32 @@ class AgainstModel(RuleBasedStateMachine):
 class SQLiteAgainstModel(AgainstModel):
     """The same on a file, through two handles in turn."""
 
+    scheme = "sqlite:///{}/x.db"
+
     def make(self) -> Any:
         self.folder = Path(tempfile.mkdtemp())
-        return stores.open(f"sqlite:///{self.folder / 'x.db'}", reproducible=True)
+        return stores.open(self.scheme.format(self.folder), reproducible=True)
 
     @rule()
     def reopen(self) -> None:
         if self.lease is None:
             self.store.close()
-            self.store = stores.open(f"sqlite:///{self.folder / 'x.db'}", reproducible=True)
+            self.store = stores.open(self.scheme.format(self.folder), reproducible=True)
 
     def teardown(self) -> None:
         self.store.close()
         shutil.rmtree(self.folder)
 
 
+class FileAgainstModel(SQLiteAgainstModel):
+    """The same in a directory."""
+
+    scheme = "file://{}/x"
+
+
 TestMemoryAgainstModel = AgainstModel.TestCase
 TestMemoryAgainstModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestSQLiteAgainstModel = SQLiteAgainstModel.TestCase
 TestSQLiteAgainstModel.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+TestFileAgainstModel = FileAgainstModel.TestCase
+TestFileAgainstModel.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)

@@ -14,7 +14,7 @@ from typing import Any
 from paragrad import data
 from paragrad.modules import Generator
 from paragrad.spaces import Choice, Number
-from paragrad.trace import Module, Parameter, bundle
+from paragrad.trace import Module, Parameter, Variable, bundle
 
 BANK = ("Think first.", "Check the units.", "Read it twice.", "Answer in one word.", "Never guess.")
 GOOD = {"Think first.": 25, "Read it twice.": 20, "Never guess.": -20}
@@ -39,6 +39,41 @@ class Mixed(Module):
     def forward(self, question: Any) -> Any:
         """Ask."""
         return self.answer(question=question, style=styled(self.style), sure=marked(sureness(question), self.cut))
+
+
+class Weighed(Module):
+    """Two numbers that turn what the model says into a score; the model's answer has a length, and that is all."""
+
+    def __init__(self) -> None:
+        self.weight: Any = Parameter(0.0, "what a character is worth", space=Number(low=-1, high=1))
+        self.offset: Any = Parameter(0.0, "what an empty answer is worth")
+        self.answer: Any = Generator(Variable("Answer the question."), template="{instruction} style plain", max_tokens=200)
+
+    def forward(self, question: Any) -> Any:
+        """Ask, and weigh."""
+        return self.weight * sized(self.answer(question=question)) + self.offset
+
+
+@bundle(effects=())
+def sized(text: str) -> float:
+    """How long a text is, in words of five."""
+    return len(text) / 5
+
+
+def closeness(output: Any, target: float) -> Any:
+    """Minus the squared distance."""
+    return -((output - target) ** 2)
+
+
+def weights(name: str, count: int) -> Any:
+    """Questions, and what the right numbers make of their answers."""
+    texts = [task_of(f"q{name}{i}") for i in range(count)]
+    return data.rows([({"question": f"q{name}{i}"}, 0.5 * len(text) / 5 + 1) for i, text in enumerate(texts)])
+
+
+def task_of(question: str) -> str:
+    """What the model says to a question, as :class:`Weighed` asks it."""
+    return f"a{question[1:]}" if percent(question) < 40 and percent(f"sure {question}") >= 40 else "no idea"
 
 
 @bundle(effects=())

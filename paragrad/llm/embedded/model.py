@@ -43,6 +43,7 @@ class EmbeddedModel:
 
     name = "embedded"
     price = (0.0, 0.0)
+    scores = True  # a request with extra={"score": text} is answered with that text and its tokens' log-probabilities, the end's included
 
     def __init__(self, weights: Weights | None = None) -> None:
         self._weights = weights
@@ -134,6 +135,7 @@ class EmbeddedModel:
 
         try:
             options = _check(request)
+            options["forced"] = _forced(tokenizer, request)
             prompt = encode_chat(tokenizer, request.messages)
             room = engine.network.config.context - len(prompt)
             if room < 1:
@@ -175,6 +177,16 @@ def _check(request: Request) -> dict[str, Any]:
         "seed": request.seed or 0,
         "logprobs": request.logprobs,
     }
+
+
+def _forced(tokenizer: Tokenizer, request: Request) -> tuple[int, ...] | None:
+    """The tokens of the text to score; None when the request asks for an answer."""
+    text = request.extra.get("score")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise BadRequest(f"extra['score'] is {type(text).__name__}; it must be the text to score", status=400)
+    return (*tokenizer.encode(text), tokenizer.end)
 
 
 def _response(answers: list[Answer]) -> Response:

@@ -26,6 +26,7 @@ class Options:
         seed: with ``index``, decides every random draw.
         index: which of a request's ``n`` answers this is.
         logprobs: how many top log-probabilities to record per token; None records nothing.
+        forced: the answer's tokens, its end included, when a given text is scored and nothing is sampled.
     """
 
     temperature: float = 0.0
@@ -34,6 +35,7 @@ class Options:
     seed: int = 0
     index: int = 0
     logprobs: int | None = None
+    forced: tuple[int, ...] | None = None
 
 
 def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
@@ -78,8 +80,13 @@ class Answer:
     def push(self, logits: Logits) -> int:
         """Takes the next token from its logits; returns it."""
         options, self._decoder = self.options, self._decoder or Decoder(self.tokenizer)
-        token = draw(logits, options.temperature, uniform(options.seed, options.index, len(self.tokens)))
+        if options.forced is None:
+            token = draw(logits, options.temperature, uniform(options.seed, options.index, len(self.tokens)))
+        else:
+            token = options.forced[len(self.tokens)]
         if self.tokenizer.vocabulary[token] in CONTROL:
+            if options.forced is not None and options.logprobs is not None:
+                self.records.append(self._record(logits, token, len(self.text)))
             self.finish = "stop"
             self.text += self._decoder.flush()
             return token

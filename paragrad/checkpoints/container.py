@@ -1,0 +1,195 @@
+"""The container: a safetensors file whose metadata carries a checksum of every tensor and of the header itself.
+
+A safetensors file is eight bytes of length, a JSON header, and the tensors' bytes without gaps. The
+format notices a cut file but no flipped byte, so each tensor and the header get a CRC-32 here: it
+finds every damage of up to 32 bits and costs a tenth of what SHA-256 does, which is on request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from paragrad.checkpoints.atomic import replacing
+from paragrad.errors import DataError
+
+DTYPES = {
+    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16", "uint32": "U32", "int32": "I32",
+    "float32": "F32", "uint64": "U64", "int64": "I64", "float64": "F64",
+}  # fmt: skip
+"""Our names of element types to the format's."""
+FORMAT = "paragrad.checkpoint.1"
+LONGEST_HEADER = 100_000_000
+_PIECE = 1 << 30
+_OWN = "header_crc32"
+
+Digest = Callable[[Any], str]
+
+
+def _crc32(data: Any) -> str:
+    return f"{zlib.crc32(data):08x}"
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+DIGESTS: Mapping[str, Digest] = {"crc32": _crc32, "sha256": _sha256}
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One tensor of the file: its name, element type, shape, and bytes or something with a buffer."""
+
+    name: str
+    dtype: str
+    shape: Sequence[int]
+    data: Any
+    size: int
+
+
+def write(path: Path, blobs: Sequence[Blob], digests: Sequence[str] = ("crc32",)) -> None:
+    """Write a file whole or not at all. Checksums are computed beside the writing and put into the header last."""
+    table: dict[str, Any] = {}
+    end = 0
+    for blob in blobs:
+        table[blob.name] = {"dtype": DTYPES[blob.dtype], "shape": list(blob.shape), "data_offsets": [end, end + blob.size]}
+        end += blob.size
+    blank = {name: " ".join([DIGESTS[name](b"")] * len(blobs)) for name in digests}
+    with ThreadPoolExecutor(2) as pool, replacing(path) as file:
+        sums = {name: [pool.submit(DIGESTS[name], blob.data) for blob in blobs] for name in digests}
+        _put(file, _header(table, blank))
+        for blob in blobs:
+            _put(file, blob.data)
+        file.seek(0)
+        _put(file, _header(table, {name: " ".join(each.result() for each in found) for name, found in sums.items()}))
+
+
+def _header(table: Mapping[str, Any], sums: Mapping[str, str]) -> bytes:
+    """The header, of the same length for all checksums, with its own in it."""
+    record = {"__metadata__": {"format": FORMAT, **sums, _OWN: "0" * 8}, **table}
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    blank, own = _own(b"0" * 8), _own(_crc32(text).encode())
+    return struct.pack("<Q", len(text)) + text.replace(blank, own, 1)
+
+
+def _own(digits: bytes) -> bytes:
+    return b'"' + _OWN.encode() + b'":"' + digits + b'"'
+
+
+def _put(file: FileIO, data: Any) -> None:
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[file.write(view[:_PIECE]) :]
+
+
+def read(path: Path) -> dict[str, Blob]:
+    """The tensors of a file, each compared with its checksums.
+
+    Raises:
+        DataError: missing, not of this library, of a newer one, cut, or damaged.
+    """
+    try:
+        with FileIO(os.fspath(path), "r") as file:
+            return _blobs(file, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _blobs(file: FileIO, path: Path) -> dict[str, Blob]:
+    size = os.fstat(file.fileno()).st_size
+    table, metadata, start = _table(file, path, size)
+    names = list(table)
+    spans = [_span(path, name, table[name]) for name in names]
+    if [span[2] for span in spans] != [0, *(span[3] for span in spans[:-1])] or start + (spans[-1][3] if spans else 0) != size:
+        raise DataError(f"{path} was cut, or something was added: it has {size} bytes, its header describes others")
+    expected = {name: _listed(path, metadata[name], len(names)) for name in DIGESTS if name in metadata}
+    if "crc32" not in expected:
+        raise DataError(f"{path} carries no checksums; it was changed by someone")
+    found: dict[str, Blob] = {}
+    checks: list[tuple[str, str, Future[str]]] = []
+    with ThreadPoolExecutor(2) as pool:
+        for place, (name, (dtype, shape, low, high)) in enumerate(zip(names, spans, strict=True)):
+            data = _get(file, high - low, path)
+            found[name] = Blob(name, dtype, shape, data, high - low)
+            checks += [(name, wanted[place], pool.submit(DIGESTS[kind], data)) for kind, wanted in expected.items()]
+    for name, wanted_sum, check in checks:
+        if check.result() != wanted_sum:
+            raise DataError(f"{path} was damaged: the bytes of {name!r:.120} do not match their checksum; take another copy of the file")
+    return found
+
+
+def _table(file: FileIO, path: Path, size: int) -> tuple[dict[str, Any], dict[str, str], int]:
+    """The header: tensors by name in the order of their bytes, metadata, and where the bytes begin."""
+    foreign = f"{path} is no checkpoint of this library"
+    first = file.read(8) or b""
+    length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
+    if not 2 <= length <= min(LONGEST_HEADER, size - 8):
+        raise DataError(f"{foreign}, or it was cut: it has {size} bytes")
+    text = _get(file, length, path)
+    try:
+        record = json.loads(text.decode())
+        metadata = record.pop("__metadata__")
+        layout = metadata["format"]
+        table = dict(sorted(record.items(), key=lambda item: tuple(item[1]["data_offsets"])))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise DataError(f"{foreign}; a plain safetensors file opens with safetensors.numpy.load_file") from None
+    if layout != FORMAT:
+        raise DataError(f"{foreign}: its format is {str(layout)[:40]!r}, this version reads {FORMAT!r}")
+    own = metadata.get(_OWN)
+    if not isinstance(own, str) or _crc32(text.replace(_own(own.encode()), _own(b"0" * 8), 1)) != own:
+        raise DataError(f"{path} was damaged: its header does not match its checksum; take another copy of the file")
+    return table, metadata, 8 + length
+
+
+def _span(path: Path, name: str, entry: Mapping[str, Any]) -> tuple[str, tuple[int, ...], int, int]:
+    """Element type, shape, and the first and last byte."""
+    known = {theirs: ours for ours, theirs in DTYPES.items()}
+    try:
+        dtype, shape = known[entry["dtype"]], tuple(entry["shape"])
+        low, high = entry["data_offsets"]
+        count = item_size(dtype)
+        for part in (*shape, low, high):
+            if type(part) is not int or part < 0:
+                raise ValueError(part)
+        for part in shape:
+            count *= part
+        if high - low != count or len(shape) > 32:
+            raise ValueError(count)
+    except (KeyError, ValueError, TypeError):
+        raise DataError(f"{path}: the header describes no tensor under {name[:80]!r}; it was changed by someone") from None
+    return dtype, shape, low, high
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of one element."""
+    return 1 if dtype == "bool" else int(dtype.lstrip("uintfloa")) // 8
+
+
+def _listed(path: Path, text: Any, count: int) -> list[str]:
+    sums = text.split(" ") if isinstance(text, str) and text else []
+    if len(sums) != count:
+        raise DataError(f"{path}: {len(sums)} checksums for {count} tensors; it was changed by someone")
+    return sums
+
+
+def _get(file: FileIO, size: int, path: Path) -> bytes:
+    """Exactly ``size`` bytes."""
+    pieces: list[bytes] = []
+    while size:
+        piece = file.read(min(size, _PIECE)) or b""
+        if not piece:
+            raise DataError(f"{path} was cut while it was read")
+        pieces.append(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,224 @@
+"""Environment: what one execution carries to everything it calls: context, random numbers, batch size, pins.
+
+Parameters are read as of one commit per store, fixed at the execution's first read there, so that no
+trace mixes two updates. Values are remembered per function, store and commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from random import Random
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from paragrad.errors import UsageError
+from paragrad.gen.choices import MISSING
+from paragrad.gen.randomness import ambient, generator, many
+from paragrad.spaces.arrays import array_of, is_array, is_lazy
+from paragrad.spaces.infer import space_for
+from paragrad.stores.cells import ensure
+from paragrad.stores.contexts import ambient_stores
+from paragrad.stores.default import default_parameter_context
+from paragrad.stores.ids import encode_id
+
+if TYPE_CHECKING:
+    from paragrad.gen.interface import GenerativeFunction
+
+_VIEWS = "_gen_views"  # attribute of a store: what functions read there, gone with the store or the function
+_IDS = "_parameter_names"  # attribute of a function: its parameters' ids by name
+_FIRST = Lock()  # of first values, so that two threads do not both give one
+
+
+class Read(NamedTuple):
+    """One parameter as it was read."""
+
+    value: Any
+    version: int
+    store: Any
+    commit: int
+    id: str
+
+
+class View:
+    """The parameters of one function in one store as of one commit, by name."""
+
+    __slots__ = ("bundles", "commit", "reads", "store")
+
+    def __init__(self, store: Any, commit: int) -> None:
+        self.store = store
+        self.commit = commit
+        self.reads: dict[str, Read] = {}
+        self.bundles: dict[Any, Any] = {}  # what static functions made of them
+
+    def fetch(self, owner: Any, name: str, init: Any) -> Read:
+        """Read ``name``; a parameter that does not exist yet begins with ``init``."""
+        known: dict[str, str] = owner.__dict__.setdefault(_IDS, {})
+        id = known.get(name)
+        if id is None:
+            id = known[name] = encode_id((owner, name))
+        try:
+            entry = self.store.get_entry(id, self.commit)
+        except KeyError:
+            if init is not MISSING:
+                initialised(self.store, id, init)
+            try:
+                entry = self.store.get_entry(id)  # its first value was written after the commit
+            except KeyError:
+                raise KeyError(
+                    f"parameter {name!r:.80} of {owner!r} does not exist in {self.store!r}; write gen.param({name!r:.80}, initial value), "
+                    f"or gen.init_parameter(({owner!r}, {name!r:.80}), value, context)"
+                ) from None
+        found = Read(entry.value, entry.version, self.store, self.commit, id)
+        self.reads[name] = found
+        return found
+
+
+class Environment:
+    """Made by the verbs; a custom generative function hands it on and reads its parameters with it.
+
+    Attributes:
+        context: key to store.
+        size: samples in a batched execution, None in an ordinary one.
+    """
+
+    __slots__ = ("_many", "_rng", "context", "pins", "size")
+
+    def __init__(self, context: Mapping[Any, Any], rng: Random | None = None, size: int | None = None) -> None:
+        self.context = context
+        self.size = size
+        self.pins: dict[Any, int] = {}
+        self._rng = rng
+        self._many: Any = None
+
+    @property
+    def rng(self) -> Random:
+        """The generator of an ordinary execution."""
+        if self._rng is None:
+            self._rng = ambient()
+        return self._rng
+
+    @property
+    def rng_many(self) -> Any:
+        """The numpy generator of a batched one."""
+        if self._many is None:
+            self._many = many(self.rng)
+        return self._many
+
+    def store(self, gen_fn: GenerativeFunction) -> Any:
+        """The store of a function's parameters: under the function, its ``store=`` key, or "default".
+
+        Raises:
+            UsageError: the context has none of them.
+        """
+        context = self.context
+        found = context.get(gen_fn)
+        if found is None and gen_fn.store_key is not None:
+            found = context.get(gen_fn.store_key)
+        if found is None:
+            found = context.get("default")
+        if found is None:
+            keys = ", ".join(sorted(repr(key) for key in context)) or "nothing"
+            wanted = f"{gen_fn.store_key!r} or " if gen_fn.store_key is not None else ""
+            raise UsageError(
+                f"the parameter context has no store for {gen_fn!r}: it holds {keys}; add {wanted}'default' or the function itself"
+            )
+        if found.__class__ is str:
+            raise UsageError(f"the parameter context holds the URL {found!r:.80}; open it once: pg.stores.open({found!r:.80})")
+        return found
+
+    def pin(self, store: Any) -> int:
+        """The commit as of which this execution reads a store."""
+        commit = self.pins.get(store)
+        if commit is None:
+            commit = self.pins[store] = int(store.commit())
+        return commit
+
+    def view(self, gen_fn: GenerativeFunction) -> View:
+        """The parameters of ``gen_fn`` as this execution sees them."""
+        store = self.store(gen_fn)
+        commit = self.pin(store)
+        views = store.__dict__.get(_VIEWS)
+        if views is None:
+            views = store.__dict__.setdefault(_VIEWS, WeakKeyDictionary())
+        found: View | None = views.get(gen_fn)
+        if found is None or found.commit != commit:
+            found = views[gen_fn] = View(store, commit)
+        return found
+
+    def read(self, gen_fn: GenerativeFunction, name: str, init: Any = MISSING) -> Read:
+        """A parameter with its version."""
+        view = self.view(gen_fn)
+        return view.reads.get(name) or view.fetch(gen_fn, name, init)
+
+    def reads(self, gen_fn: GenerativeFunction) -> dict[tuple[Any, str], Read]:
+        """The parameters of ``gen_fn`` that were read here, as ``Trace(reads=)`` takes them."""
+        return {(gen_fn, name): read for name, read in self.view(gen_fn).reads.items()}
+
+    def param(self, gen_fn: GenerativeFunction, name: str, init: Any = MISSING) -> Any:
+        """A parameter's value; ``init`` is what it begins with where it does not exist yet."""
+        return self.read(gen_fn, name, init).value
+
+
+def environment(context: Any = None, rng: Any = None, size: int | None = None) -> Environment:
+    """The environment of one execution, from what the caller gave."""
+    if rng is not None:
+        rng = generator(rng)
+    if size is not None and size < 1:
+        raise UsageError(f"batch={size} samples make no batch; give 1 or more")
+    return Environment(resolved(context), rng, size)
+
+
+def resolved(context: Any = None) -> Mapping[Any, Any]:
+    """A context as key to store: the given one, else the ambient one, else the default one.
+
+    Raises:
+        UsageError: neither a mapping nor a store.
+    """
+    if context is None:
+        context = ambient_stores()
+        return default_parameter_context() if context is None else context
+    if context.__class__ is dict or isinstance(context, Mapping):
+        return context
+    if hasattr(context, "get_entry"):
+        return {"default": context}
+    raise UsageError(f"context={context!r:.80} is no parameter context; give {{key: store}} or a store")
+
+
+def init_parameter(id: tuple[GenerativeFunction, str], value: Any, context: Any = None) -> int:
+    """Make or reset a parameter of a generative function; its gradient becomes zero.
+
+    Args:
+        id: (generative function, name).
+        value: its first value; whole numbers become floats, lists arrays.
+        context: where; None: the ambient context, else the default one.
+
+    Returns:
+        The store's commit.
+    """
+    owner, name = id
+    value = starting(value)
+    return int(Environment(resolved(context)).store(owner).init_parameter((owner, name), value, space_for(value, parameter=True)))
+
+
+def initialised(store: Any, id: str, init: Any) -> None:
+    """Make a parameter unless another thread just did."""
+    value = starting(init)
+    with _FIRST:
+        ensure(store, id, value, space_for(value, parameter=True))
+
+
+def starting(value: Any) -> Any:
+    """A first value: whole numbers and lists of numbers are taken for real ones; initializers and functions are run."""
+    if is_lazy(value):
+        return value.materialize()
+    if callable(value) and not is_array(value):
+        return starting(value())
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    space = space_for(value, parameter=True)
+    if space is None or space.kind != "tensor":
+        return value
+    array = array_of(value)
+    return array.astype("float64") if isinstance(value, list | tuple) and array.dtype.kind in "iu" else array

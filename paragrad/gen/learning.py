@@ -1,0 +1,172 @@
+"""Gradients of traces: of arguments and choices, and of parameters, which go to the stores they were read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from paragrad.errors import StaleTrace, UsageError
+from paragrad.events import emit
+from paragrad.gen.choices import Choices, Selection, select
+from paragrad.gen.environment import Read, environment
+from paragrad.gen.trace import Trace
+
+_ALL, _NONE = ~select(), select()
+STALE = ("raise", "keep", "reevaluate")
+
+
+class ParamGradients(NamedTuple):
+    """Derivatives of one trace (or batch) that have not been pushed yet.
+
+    Attributes:
+        trace: the trace they belong to; another than the one given under ``stale="reevaluate"``.
+        args: per argument, None where it is not marked.
+        params: parameter id to derivative.
+    """
+
+    trace: Trace
+    args: tuple[Any, ...]
+    params: dict[tuple[Any, str], Any]
+
+
+def choice_gradients(trace: Trace, selection: Selection | None = None, retgrad: Any = None) -> tuple[tuple[Any, ...], Choices, Choices]:
+    """Derivatives of log p(t, r; x) + J in the arguments and the selected choices; dJ/dretval is ``retgrad``.
+
+    Args:
+        selection: which choices; None: all that have a derivative.
+
+    Returns:
+        (argument gradients, values of the selected choices, their gradients). An argument that is not marked
+        ``gen.Grad`` has None; a choice without a derivative is left out.
+
+    Raises:
+        UsageError: a ``retgrad`` for a function whose return value is not marked.
+    """
+    f = trace.gen_fn
+    _refuse_retgrad(trace, retgrad)
+    found = f.gradients(trace, _ALL if selection is None else selection, retgrad, f.argument_grads)
+    values = trace.choices
+    return _arguments(trace, found.args), Choices.flat({address: values[address] for address in found.choices}), Choices.flat(found.choices)
+
+
+def accumulate_param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: str = "raise") -> tuple[Any, ...]:
+    """Add scale * d(log p(t, r; x) + J)/dparameter to the stores the trace read from; safe from many threads.
+
+    All or nothing: every derivative is found first, then all are pushed.
+
+    Args:
+        retgrad: dJ/dretval.
+        scale: a number; for a batched trace also an array with one factor per sample.
+        stale: what to do when a parameter was updated since it was read. "raise"; "keep": push the derivative at
+            the values that were read, with a ``warning`` event; "reevaluate": take it at the current values, with the same choices.
+
+    Returns:
+        The argument gradients; a plain number ``scale`` does not scale them. None for an argument that is not marked.
+
+    Raises:
+        StaleTrace: a parameter has moved on; it names the parameter and both versions.
+        UsageError: a ``retgrad`` for a function whose return value is not marked.
+    """
+    if isinstance(scale, int | float):
+        found = param_gradients(trace, retgrad, stale=stale)
+        push_gradients(found, float(scale))
+    else:
+        found = param_gradients(trace, retgrad, scale, stale)
+        push_gradients(found)
+    if stale == "keep" and (moved := moved_on(trace)):
+        emit("warning", text=f"a stale gradient was kept: {_moved(trace, moved)}")
+    return found.args
+
+
+def param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: str = "raise") -> ParamGradients:
+    """What ``accumulate_param_gradients`` would push, for loops that add up several traces first."""
+    _refuse_retgrad(trace, retgrad)
+    if stale not in STALE:
+        raise UsageError(f"stale={stale!r} is none of {', '.join(map(repr, STALE))}")
+    if stale != "keep":
+        moved = moved_on(trace)
+        if moved and stale == "raise":
+            raise _stale(trace, moved)
+        if moved:
+            trace = reevaluated(trace)
+    if retgrad is not None and scale.__class__ is not float:
+        retgrad = retgrad * scale
+    found = trace.gen_fn.gradients(trace, _NONE, retgrad, trace.gen_fn.argument_grads, scale)
+    return ParamGradients(trace, _arguments(trace, found.args), found.params)
+
+
+def push_gradients(found: ParamGradients, scale: float = 1.0) -> None:
+    """Add derivatives to the stores their trace read from; if one store fails, what others got is taken back."""
+    reads = found.trace.reads
+    done: list[tuple[Read, Any]] = []
+    try:
+        for id, grad in found.params.items():
+            read = reads[id]
+            read.store.increment_gradient(read.id, grad, scale)
+            done.append((read, grad))
+    except BaseException:
+        for read, grad in done:
+            read.store.increment_gradient(read.id, grad, -scale)
+        raise
+
+
+def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
+    """Parameters that were written since the trace read them: id to (version read, version now)."""
+    if all(int(store.commit()) == commit for store, commit in trace.env.pins.items()):
+        return {}
+    commits: dict[Any, int] = {}
+    found = {}
+    for id, read in trace.reads.items():
+        store = read.store
+        commit = commits.get(store)
+        if commit is None:
+            commit = commits[store] = int(store.commit())
+        if commit != read.commit:
+            now = _version(read)
+            if now != read.version:
+                found[id] = (read.version, now)
+    return found
+
+
+def reevaluated(trace: Trace) -> Trace:
+    """The same choices at the current parameters."""
+    env = environment(trace.context, None, trace.env.size)
+    return trace.gen_fn.assess(trace.args, trace.choices, env)
+
+
+def _version(read: Read) -> int:
+    version = getattr(read.store, "version", None)
+    return int(version(read.id)) if version is not None else int(read.store.get_entry(read.id).version)
+
+
+def _stale(trace: Trace, moved: Mapping[tuple[Any, str], tuple[int, int]]) -> StaleTrace:
+    return StaleTrace(
+        f'{_moved(trace, moved)}; make a new trace, or say stale="reevaluate" (at the current values) or stale="keep" (at those it read)'
+    )
+
+
+def _moved(trace: Trace, moved: Mapping[tuple[Any, str], tuple[int, int]]) -> str:
+    (owner, name), (old, new) = next(iter(moved.items()))
+    others = f" (and {len(moved) - 1} more)" if len(moved) > 1 else ""
+    return f"the trace of {trace.gen_fn!r} read {name!r:.80} of {owner!r} at version {old}, which is at {new} now{others}"
+
+
+def _arguments(trace: Trace, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Zero where a marked argument was not reached, None where it is not marked."""
+    marks = [*trace.gen_fn.argument_grads, *[False] * len(trace.args)]
+    filled = [
+        (_zero(arg) if grad is None else grad) if marked else None for arg, grad, marked in zip(trace.args, grads, marks, strict=False)
+    ]
+    return tuple(filled)
+
+
+def _zero(arg: Any) -> Any:
+    return 0.0 * arg if isinstance(arg, float) or hasattr(arg, "dtype") else None
+
+
+def _refuse_retgrad(trace: Trace, retgrad: Any) -> None:
+    if retgrad is not None and not trace.gen_fn.output_grad:
+        raise UsageError(
+            f"the return value of {trace.gen_fn!r} is not marked as differentiable, so it takes no retgrad; annotate it "
+            "-> gen.Grad[float], or write @gen.generative(grad=('return',))"
+        )

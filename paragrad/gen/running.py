@@ -1,0 +1,297 @@
+"""Executing the body of a generative function: one class per verb, alike but for what a choice means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from paragrad.errors import UsageError
+from paragrad.gen.calling import RUNNING
+from paragrad.gen.choices import MISSING, Choices, Selection, known, normal, path
+from paragrad.gen.environment import Environment, Read
+from paragrad.gen.trace import Trace
+
+if TYPE_CHECKING:
+    from paragrad.gen.environment import View
+    from paragrad.gen.interface import GenerativeFunction
+
+
+_PLAIN = frozenset({bool, float, int, str})
+
+
+class Run:
+    """One execution of one body.
+
+    Attributes:
+        owner: whose parameters ``gen.param`` reads; a splice changes it while it lasts.
+        values: own choices by address. ``logps``: their log probabilities. ``calls``: callees' traces.
+        score: their sum, callees' included.
+    """
+
+    __slots__ = ("_view", "calls", "env", "gen_fn", "logps", "owner", "reads", "rng", "score", "size", "values", "weight")
+
+    def __init__(self, gen_fn: Any, env: Environment) -> None:
+        self.gen_fn = self.owner = gen_fn
+        self.env = env
+        self.size = env.size
+        self.rng: Any = None  # taken at the first draw: an assessment draws nothing
+        self.values: dict[Any, Any] = {}
+        self.logps: dict[Any, Any] = {}
+        self.calls: dict[Any, Trace] = {}
+        self.reads: dict[tuple[Any, str], Read] = {}
+        self.score: Any = 0.0
+        self.weight: Any = 0.0
+        self._view: View | None = None
+
+    def execute(self, args: tuple[Any, ...]) -> Trace:
+        """Run the body; what it did, as a trace."""
+        token = RUNNING.set(self)
+        try:
+            retval = self.gen_fn.function(*args)
+        finally:
+            RUNNING.reset(token)
+        if self.calls:
+            _refuse_overlap(self.values, self.calls)
+        return Trace(self.gen_fn, args, retval, self.score, self.values, self.env, logps=self.logps, calls=self.calls, reads=self.reads)
+
+    def param(self, name: str, init: Any) -> Any:
+        """A parameter of the function that is running."""
+        view = self._view
+        if view is None:
+            view = self._view = self.env.view(self.owner)
+        read = view.reads.get(name) or view.fetch(self.owner, name, init)
+        self.reads[self.owner, name] = read
+        return read.value
+
+    def choice(self, dist: Any, address: Any) -> Any:
+        """A random choice; says its value."""
+        if address.__class__ not in _PLAIN:
+            address = self._address(dist, address)
+        values = self.values
+        if address in values or address in self.calls:
+            raise _twice(self.gen_fn, address)
+        try:
+            value, logp = self.chosen(dist, address)
+        except AttributeError:
+            if hasattr(dist, "logpdf"):
+                raise
+            raise UsageError(f"{dist!r:.60} is no distribution; write gen.sample(gen.normal(0.0, 1.0), {address!r:.40})") from None
+        values[address] = value
+        self.logps[address] = logp
+        self.score += logp
+        return value
+
+    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
+        """The value at an address and its log probability."""
+        value = self.draw(dist)
+        return value, dist.logpdf(value)
+
+    def draw(self, dist: Any) -> Any:
+        """A value of a distribution; one per sample of a batch."""
+        if self.size is None:
+            rng = self.rng
+            if rng is None:
+                rng = self.rng = self.env.rng
+            return dist.sample(rng)
+        many = getattr(dist, "sample_many", None)
+        if many is None:
+            raise UsageError(f"{dist.kind} cannot be sampled in a batch: it has no sample_many(rng, size); run it without batch=")
+        return many(self.env.rng_many, self.size)
+
+    def call(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Any:
+        """A call at an address, or spliced; says what it returns."""
+        if address is None:
+            return self.splice(gen_fn, args)
+        address = normal(address)
+        if address in self.values or address in self.calls:
+            raise _twice(self.gen_fn, address)
+        self.gen_fn.seen.add(gen_fn)
+        trace = self.calls[address] = self.callee(gen_fn, args, address)
+        self.score += trace._score
+        return trace._retval
+
+    def splice(self, gen_fn: Any, args: tuple[Any, ...]) -> Any:
+        """Run another body as part of this one; its parameters stay its own."""
+        function = getattr(gen_fn, "function", None)
+        if function is None:
+            raise UsageError(f"{gen_fn!r} cannot be spliced, it is not written with @gen.generative; give the call an address")
+        self.gen_fn.seen.add(gen_fn)
+        owner, view = self.owner, self._view
+        self.owner, self._view = gen_fn, None
+        try:
+            return function(*args)
+        finally:
+            self.owner, self._view = owner, view
+
+    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
+        """The trace of a call."""
+        return gen_fn.simulate(args, self.env)
+
+    def _address(self, dist: Any, address: Any) -> Any:
+        if address is None:
+            raise UsageError(
+                f"a choice of {getattr(dist, 'kind', dist)!r:.60} in {self.gen_fn!r} has no address; write gen.sample(…, 'name')"
+            )
+        return normal(address)
+
+
+class Simulation(Run):
+    """Every choice is sampled."""
+
+    __slots__ = ()
+
+
+class Generation(Run):
+    """Choices with a constraint take its value; their log probabilities are the weight."""
+
+    __slots__ = ("constraints",)
+
+    def __init__(self, gen_fn: Any, env: Environment, constraints: Choices) -> None:
+        super().__init__(gen_fn, env)
+        self.constraints = constraints
+
+    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
+        value = self.constraints._values.get(address, MISSING)
+        if value is MISSING:
+            return super().chosen(dist, address)
+        logp = dist.logpdf(value)
+        self.weight += logp
+        return value, logp
+
+    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
+        trace, weight = gen_fn.generate(args, self.constraints.sub(address), self.env)
+        self.weight += weight
+        return trace
+
+
+class Assessment(Generation):
+    """Every choice must be given."""
+
+    __slots__ = ()
+
+    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
+        value = self.constraints._values.get(address, MISSING)
+        if value is MISSING:
+            raise UsageError(f"{self.gen_fn!r} makes a choice at {address!r:.80} that is not given; given: {known(self.constraints)}")
+        logp = dist.logpdf(value)
+        self.weight += logp
+        return value, logp
+
+    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
+        trace = gen_fn.assess(args, self.constraints.sub(address), self.env)
+        self.weight += trace._score
+        return trace
+
+
+class Revision(Run):
+    """A new version of a trace: what ``update`` and ``regenerate`` share."""
+
+    __slots__ = ("discard", "previous")
+
+    def __init__(self, gen_fn: Any, env: Environment, previous: Trace) -> None:
+        super().__init__(gen_fn, env)
+        self.previous = previous
+        self.discard: dict[Any, Any] = {}
+
+    def kept(self, dist: Any, address: Any, value: Any) -> tuple[Any, Any]:
+        """A value that stays or is given: its weight is the difference to what it was."""
+        logp = dist.logpdf(value)
+        self.weight += logp - self.previous._logps.get(address, 0.0)
+        return value, logp
+
+
+class Update(Revision):
+    """Constrained choices are replaced, the others kept, new ones sampled, vanished ones discarded."""
+
+    __slots__ = ("constraints",)
+
+    def __init__(self, gen_fn: Any, env: Environment, previous: Trace, constraints: Choices) -> None:
+        super().__init__(gen_fn, env, previous)
+        self.constraints = constraints
+
+    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
+        given = self.constraints._values.get(address, MISSING)
+        old = self.previous._values.get(address, MISSING)
+        if given is not MISSING:
+            if old is not MISSING:
+                self.discard[address] = old
+            return self.kept(dist, address, given)
+        if old is not MISSING:
+            return self.kept(dist, address, old)
+        return super().chosen(dist, address)
+
+    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
+        given = self.constraints.sub(address)
+        old = self.previous._calls.get(address)
+        if old is not None and old.gen_fn is gen_fn:
+            if not given and unchanged(old, args, self.env):
+                return old
+            trace, weight, discard = gen_fn.update(old, args, given, self.env)
+        else:
+            trace, weight = gen_fn.generate(args, given, self.env)
+            discard = Choices()
+            if old is not None:
+                weight, discard = weight - old._score, old.choices
+        self.weight += weight
+        self.discard.update({(*path(address), *path(below)): value for below, value in discard.items()})
+        return trace
+
+    def execute(self, args: tuple[Any, ...]) -> Trace:
+        trace = super().execute(args)
+        for address, old in self.previous._values.items():
+            if address not in self.values:
+                self.discard[address] = old
+                self.weight -= self.previous._logps[address]
+        for address, call in self.previous._calls.items():
+            if address not in self.calls:
+                self.discard.update({(*path(address), *path(below)): value for below, value in call.choices.items()})
+                self.weight -= call._score
+        return trace
+
+
+class Regeneration(Revision):
+    """Selected choices are sampled anew, the others kept; new ones are sampled, vanished ones forgotten."""
+
+    __slots__ = ("selection",)
+
+    def __init__(self, gen_fn: Any, env: Environment, previous: Trace, selection: Selection) -> None:
+        super().__init__(gen_fn, env, previous)
+        self.selection = selection
+
+    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
+        old = self.previous._values.get(address, MISSING)
+        if old is MISSING or address in self.selection:
+            return super().chosen(dist, address)
+        return self.kept(dist, address, old)
+
+    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
+        old = self.previous._calls.get(address)
+        if old is None or old.gen_fn is not gen_fn:
+            return gen_fn.simulate(args, self.env)
+        trace, weight = gen_fn.regenerate(old, args, self.selection.sub(address), self.env)
+        self.weight += weight
+        return trace
+
+
+def unchanged(old: Trace, args: tuple[Any, ...], env: Environment) -> bool:
+    """Whether running again on these arguments would surely give the same trace."""
+    if len(args) != len(old._args) or env.size is not None:
+        return False
+    same = all(
+        new is was or (new.__class__ in _PLAIN and new.__class__ is was.__class__ and new == was)
+        for new, was in zip(args, old._args, strict=True)
+    )
+    return same and all(env.pin(read.store) == read.commit for read in old.reads.values())
+
+
+def _twice(gen_fn: Any, address: Any) -> UsageError:
+    return UsageError(
+        f"{gen_fn!r} uses the address {address!r:.80} twice; give every choice and call its own, such as ({address!r:.40}, i)"
+    )
+
+
+def _refuse_overlap(values: dict[Any, Any], calls: dict[Any, Trace]) -> None:
+    """A choice at ("bar", "z") beside a call at "bar" that may have a "z" too."""
+    for address in [a for found in (values, calls) for a in found if a.__class__ is tuple]:
+        for end in range(1, len(address)):
+            if normal(address[:end]) in calls:
+                raise UsageError(f"the address {address!r:.80} lies below the call at {normal(address[:end])!r:.80}; rename one of the two")

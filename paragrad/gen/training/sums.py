@@ -1,0 +1,72 @@
+"""Adding up gradients of several traces before one push, and log-domain arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from paragrad.errors import UsageError
+from paragrad.gen.environment import Read
+from paragrad.gen.learning import ParamGradients
+
+
+class GradientSum:
+    """The sum of parameter gradients, in the order they are added; one push per parameter at the end.
+
+    So a loop costs its stores one increment per parameter, and gives the same bits however many threads worked.
+    """
+
+    __slots__ = ("reads", "sums")
+
+    def __init__(self) -> None:
+        self.reads: dict[Any, Read] = {}
+        self.sums: dict[Any, Any] = {}
+
+    def add(self, found: ParamGradients) -> None:
+        """Add one trace's (or batch's) gradients."""
+        sums = self.sums
+        for id, grad in found.params.items():
+            if id in sums:
+                sums[id] = sums[id] + grad
+            else:
+                sums[id] = grad
+                self.reads[id] = found.trace.reads[id]
+
+    def merge(self, other: GradientSum) -> None:
+        """Add another sum."""
+        for id, grad in other.sums.items():
+            self.sums[id] = self.sums[id] + grad if id in self.sums else grad
+        self.reads.update({id: read for id, read in other.reads.items() if id not in self.reads})
+
+    def push(self) -> None:
+        """Add everything to the stores it was read from; if one fails, what others got is taken back."""
+        done: list[tuple[Read, Any]] = []
+        try:
+            for id, grad in self.sums.items():
+                read = self.reads[id]
+                read.store.increment_gradient(read.id, grad)
+                done.append((read, grad))
+        except BaseException:  # whatever went wrong, no half of it stays
+            for read, grad in done:
+                read.store.increment_gradient(read.id, grad, -1.0)
+            raise
+
+
+def logsumexp(values: Sequence[float]) -> float:
+    """log of the sum of exponentials; -inf where all are."""
+    top = max(values)
+    if top in (math.inf, -math.inf):
+        return top
+    return top + math.log(math.fsum([math.exp(value - top) for value in values]))
+
+
+def positive(**counts: int) -> None:
+    """Refuse a count below 1.
+
+    Raises:
+        UsageError: naming it.
+    """
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise UsageError(f"{name} is {count!r}; it must be an integer of at least 1")

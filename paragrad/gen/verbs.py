@@ -1,0 +1,142 @@
+"""The verbs of the interface, as functions: what users call. One trace in, new traces out; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paragrad.errors import UsageError
+from paragrad.gen.choices import Choices, Selection, choicemap, known
+from paragrad.gen.environment import environment
+from paragrad.gen.interface import GenerativeFunction
+from paragrad.gen.trace import Change, Trace
+
+
+def simulate(f: GenerativeFunction, args: tuple[Any, ...] = (), context: Any = None, *, rng: Any = None, batch: int | None = None) -> Trace:
+    """Run ``f``, sampling every choice.
+
+    Args:
+        f: a generative function.
+        args: its arguments, a tuple.
+        context: where its parameters are, key to store: the ambient context if None.
+        rng: a seed or a ``random.Random``; None: see ``gen.seed``.
+        batch: run that many samples at once: choices are arrays with one row per sample, scores likewise. The body
+            must do the same for every sample: no ``if`` on a choice.
+    """
+    return _function(f).simulate(_arguments(args), environment(context, rng, batch))
+
+
+def generate(
+    f: GenerativeFunction,
+    args: tuple[Any, ...] = (),
+    constraints: Any = None,
+    context: Any = None,
+    strict: bool = False,
+    *,
+    rng: Any = None,
+    batch: int | None = None,
+) -> tuple[Trace, Any]:
+    """Run ``f`` with some choices given.
+
+    Args:
+        constraints: address to value.
+        strict: a constraint that no choice takes is an error; otherwise it is left over silently.
+
+    Returns:
+        The trace and its weight: the sum of the log probabilities of the constrained choices.
+
+    Raises:
+        UsageError: unused constraints under ``strict``, with the addresses there are.
+    """
+    given = choicemap(constraints)
+    trace, weight = _function(f).generate(_arguments(args), given, environment(context, rng, batch))
+    if strict:
+        refuse_unused(given, trace)
+    return trace, weight
+
+
+def propose(
+    f: GenerativeFunction, args: tuple[Any, ...] = (), context: Any = None, *, rng: Any = None, batch: int | None = None
+) -> tuple[Choices, Any, Any]:
+    """Sample from ``f`` as a proposal: (choices, their log probability, return value)."""
+    trace = simulate(f, args, context, rng=rng, batch=batch)
+    return trace.choices, trace._score, trace.retval
+
+
+def assess(
+    f: GenerativeFunction, args: tuple[Any, ...] = (), choices: Any = None, context: Any = None, *, batch: int | None = None
+) -> tuple[Any, Any]:
+    """The log probability of ``choices``, which must be all of them: (weight, return value).
+
+    Raises:
+        UsageError: a choice is missing, or there is one too many.
+    """
+    given = choicemap(choices)
+    trace = _function(f).assess(_arguments(args), given, environment(context, None, batch))
+    refuse_unused(given, trace)
+    return trace._score, trace.retval
+
+
+def update(
+    trace: Trace, args: tuple[Any, ...] | None = None, constraints: Any = None, *, rng: Any = None
+) -> tuple[Trace, Any, Change, Choices]:
+    """Change a trace: new arguments, new values; parameters are read anew, in the trace's own context.
+
+    Args:
+        args: None: as they are.
+        constraints: address to new value.
+
+    Returns:
+        (trace, weight, change of the return value, discard). The weight is the new score minus the old one,
+        without the choices that had to be sampled. ``update(new, old args, discard)`` takes it back.
+
+    Raises:
+        UsageError: a constraint that no choice takes.
+    """
+    given = choicemap(constraints)
+    env = environment(trace.context, rng, trace.env.size)
+    made, weight, discard = trace.gen_fn.update(trace, trace.args if args is None else _arguments(args), given, env)
+    refuse_unused(given, made)
+    return made, weight, Change.between(trace.retval, made.retval), discard
+
+
+def regenerate(trace: Trace, selection: Selection, args: tuple[Any, ...] | None = None, *, rng: Any = None) -> tuple[Trace, Any, Change]:
+    """Sample the selected choices anew, keep the others: (trace, weight, change of the return value).
+
+    The weight is that of a Metropolis-Hastings move: the difference of the log probabilities of the kept choices.
+    """
+    env = environment(trace.context, rng, trace.env.size)
+    made, weight = trace.gen_fn.regenerate(trace, trace.args if args is None else _arguments(args), selection, env)
+    return made, weight, Change.between(trace.retval, made.retval)
+
+
+def project(trace: Trace, selection: Selection) -> Any:
+    """The part of the score that the selected choices make up; ``select()`` gives 0, ``~select()`` the score."""
+    return trace.gen_fn.project(trace, selection)
+
+
+def refuse_unused(given: Choices, trace: Trace) -> None:
+    """Every given address must be one of the trace's.
+
+    Raises:
+        UsageError: naming those that are not.
+    """
+    if given._values.keys() <= trace._values.keys():
+        return
+    unused = [address for address in given if address not in trace.choices._values]
+    if unused:
+        raise UsageError(
+            f"{trace.gen_fn!r} makes no choice at {known(unused)}; the addresses of this run: {known(trace.choices)}. "
+            "Check the spelling, or whether this run reaches that choice"
+        )
+
+
+def _function(f: Any) -> GenerativeFunction:
+    if not isinstance(f, GenerativeFunction):
+        raise UsageError(f"{f!r:.80} is no generative function; decorate it with @gen.generative")
+    return f
+
+
+def _arguments(args: Any) -> tuple[Any, ...]:
+    if not isinstance(args, tuple):
+        raise UsageError(f"args={args!r:.80} must be a tuple of the function's arguments; write ({args!r:.40},)")
+    return args

@@ -1,0 +1,70 @@
+"""A flat group of a memory store, the short history that steps leave, and what an optimizer over groups remembers."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from paragrad.stores.flat import Flat
+
+KEPT = 32
+"""Steps whose values stay readable; of large groups fewer, down to two."""
+
+MEMORY = 2**20
+"""Bytes of old values that a group keeps."""
+
+
+class Group(Flat):
+    """A flat group of a store.
+
+    Attributes:
+        last: version, time and buffer of the last step, swapped as one, as readers take no lock; None before the first.
+            (``buffer`` may hold single writes that came later.) ``past``: earlier ones, oldest first.
+        dropped: the first and the last version that are no longer held; (0, 0): none.
+        written: members that were written one by one since the last step.
+    """
+
+    __slots__ = ("dropped", "kept", "last", "past", "written")
+
+    def __init__(self, ids: Sequence[str], values: Sequence[Any], bounds: Sequence[tuple[Any, Any]]) -> None:
+        super().__init__(ids, values, bounds)
+        self.last: tuple[int, float, Any] | None = None
+        self.dropped = (0, 0)
+        self.past: deque[tuple[int, float, Any]] = deque()
+        self.kept = min(KEPT, max(2, MEMORY // max(1, self.buffer.nbytes)))
+        self.written: set[str] = set()
+
+    def commit(self, version: int, buffer: Any) -> None:
+        """Take the result of a step."""
+        if self.last is not None:
+            self.past.append(self.last)
+            if len(self.past) >= self.kept:
+                gone = self.past[0][0]
+                self.dropped = (self.dropped[0] or gone, gone)
+                self.past.popleft()
+        self.buffer = buffer
+        self.last = (version, time.time(), buffer)
+
+    def steps(self) -> list[tuple[int, float, Any]]:
+        """Version, time and buffer of the steps that are held, oldest first."""
+        last = self.last  # before the others: what a step moves there meanwhile is then seen twice, never missed
+        if last is None:
+            return []
+        return [*(step for step in self.past.copy() if step[0] < last[0]), last]
+
+    @property
+    def version(self) -> int:
+        """The commit of the last step; 0 before the first."""
+        return self.last[0] if self.last is not None else 0
+
+
+class Plan:
+    """An optimizer over groups: its states, live. ``states`` None: read them from the document first."""
+
+    __slots__ = ("groups", "states")
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self.states: list[Any] | None = None

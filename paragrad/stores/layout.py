@@ -1,0 +1,31 @@
+"""How pointers and versions lie in the documents of a key-value store."""
+
+from __future__ import annotations
+
+import json
+
+from paragrad.stores.backend import Pointer, Row
+from paragrad.stores.sealing import canonical, pack, unpack
+
+
+def pointer_bytes(pointer: Pointer) -> bytes:
+    """A pointer's document: version, count, spec, shape as JSON."""
+    return canonical([pointer.version, pointer.count, pointer.spec, pointer.shape]).encode()
+
+
+def pointer_from(payload: bytes) -> Pointer:
+    """The inverse of :func:`pointer_bytes`."""
+    version, count, spec, shape = json.loads(payload)
+    return Pointer(version, count, spec, tuple(shape))
+
+
+def row_bytes(row: Row) -> bytes:
+    """A version's document."""
+    header = {"version": row.version, "time": row.time, "note": row.note, "spec": row.spec, "shape": row.shape}
+    return pack(header, [row.data])
+
+
+def row_from(id: str, ordinal: int, payload: bytes) -> Row:
+    """The inverse of :func:`row_bytes`."""
+    header, blobs = unpack(payload)
+    return Row(id, header["version"], ordinal, header["time"], header["note"], header["spec"], blobs[0], tuple(header["shape"]))
