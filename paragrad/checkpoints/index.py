@@ -8,7 +8,7 @@ other value, stand one after another in one packed tensor, each at a multiple of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,17 +59,24 @@ def decoded(data: bytes) -> Index:
     known = len(index.rows)
     if (
         len(index.keys) != len(index.row_of)
-        or not all(type(key) is str for key in index.keys)
+        or not _all(str, index.keys)
         or len(set(index.keys)) != len(index.keys)
-        or not all(type(row) is int and 0 <= row < known for row in index.row_of)
-        or not all(type(size) is int and size >= 0 for size in index.sizes.values())
-        or not all(type(key) is str for key in index.own)
-        or not all(type(name) is str for name in index.names.values())
+        or not _all(int, index.row_of)
+        or not all(0 <= row < known for row in set(index.row_of))
+        or not _all(int, index.sizes.values())
+        or not all(size >= 0 for size in index.sizes.values())
+        or not _all(str, index.own)
+        or not _all(str, index.names.values())
         or not {*index.names, *index.own, *index.sizes} <= set(index.keys)
     ):
         raise ValueError("the index has columns that do not fit each other")
     index.rows = [_row(row) for row in index.rows]
     return index
+
+
+def _all(kind: type, parts: Iterable[Any]) -> bool:
+    """Whether all are of exactly that type."""
+    return set(map(type, parts)) <= {kind}
 
 
 def _row(row: Any) -> tuple[Any, ...]:
@@ -95,7 +102,7 @@ def _row(row: Any) -> tuple[Any, ...]:
 
 def joined(parts: Sequence[Any]) -> bytes:
     """Values one after another, each at an aligned place."""
-    if not any([len(part) % ALIGNED for part in parts]):
+    if not any(size % ALIGNED for size in set(map(len, parts))):
         return b"".join(parts)
     padded: list[Any] = []
     for part in parts:

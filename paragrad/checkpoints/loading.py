@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from paragrad.checkpoints.container import DTYPES, Blob, read
 from paragrad.checkpoints.index import ALIGNED, FLAGS, INDEX, PACKED, Index, decoded
 from paragrad.checkpoints.saving import SMALL, named
 from paragrad.errors import DataError, UsageError
-from paragrad.trace.described import Meta, checked_name
+from paragrad.trace.described import LONGEST_NAME, Meta, checked_name
 from paragrad.trace.overlay import transaction
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE
@@ -36,8 +37,8 @@ def load(path: Any, into: Any = None, *, strict: bool = True) -> dict[str, Param
         UsageError: keys that only one side has.
     """
     file = Path(path)
-    entries = _read(file)
-    return _made(file, entries) if into is None else _filled(file, named(into), entries, strict)
+    found = _read(file)
+    return _made(file, found) if into is None else _filled(file, named(into), found, strict)
 
 
 def values(path: Any) -> dict[str, Any]:
@@ -46,56 +47,74 @@ def values(path: Any) -> dict[str, Any]:
     Raises:
         DataError: as :func:`load`.
     """
-    return {entry.key: entry.value for entry in _read(Path(path))}
+    found = _read(Path(path))
+    return dict(zip(found.keys, found.values, strict=True))
 
 
-def _read(file: Path) -> list[Entry]:
+def _read(file: Path) -> Found:
     blobs = read(file)
     try:
-        return _entries(decoded(blobs[INDEX].data), blobs)
+        return _found(decoded(blobs[INDEX].data), blobs)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, re.error) as error:
         raise DataError(f"{file} holds no Parameters that can be read: {error or type(error).__name__}"[:400]) from error
 
 
-class Entry(NamedTuple):
-    """One value of the file, and what it belongs to."""
+class Found(NamedTuple):
+    """What a file holds, in columns.
 
-    key: str
-    space: Any
-    value: Any
-    role: str | None
-    flags: tuple[bool, ...]
-    name: str | None
+    Attributes:
+        keys: where each value belongs.
+        values: the values, arrays as views of the file's bytes.
+        runs: (row, first, behind the last) of neighbours of one row.
+        names: key to name, where it is another.
+    """
+
+    keys: list[str]
+    values: list[Any]
+    runs: list[tuple[_Row, int, int]]
+    names: Mapping[str, str]
 
 
-def _entries(index: Index, blobs: Mapping[str, Blob]) -> list[Entry]:
+def _found(index: Index, blobs: Mapping[str, Blob]) -> Found:
     """Every value, as a view of the file's bytes where it is an array, checked by its space."""
-    import numpy
-
-    array, found = numpy.ndarray, []
     rows = [_Row(row) for row in index.rows]
-    own = set(index.own)
-    pack, at = blobs[PACKED].data, 0
-    for key, number in zip(index.keys, index.row_of, strict=True):
-        row = rows[number]
+    own, keys = set(index.own), index.keys
+    pack, at, start = blobs[PACKED].data, 0, 0
+    found = Found(keys, [], [], index.names)
+    for number, run in groupby(index.row_of):
+        row, end = rows[number], start + len(list(run))
+        some = keys[start:end]
         if row.dtype is None:
-            size = index.sizes[key]
-            value = row.decoded(pack[at : at + size], size)
-        elif key in own:
-            size, blob = 0, blobs[key]
-            value = row.checked(array(row.shape, row.dtype, blob.data))
-            if (blob.dtype, tuple(blob.shape)) != (row.name, row.shape):
-                raise ValueError(f"{key[:80]!r} is {blob.dtype} {tuple(blob.shape)}, the index says {row.name} {row.shape}")
+            sizes = [index.sizes[key] for key in some]
+        elif own:
+            sizes = [0 if key in own else row.size for key in some]
         else:
-            size = row.size
-            value = array(row.shape, row.dtype, pack, at)  # a TypeError where the pack is too short
-            if not row.free:
-                value = row.checked(value)
-        at += size + -size % ALIGNED
-        found.append(Entry(key, row.space, value, row.role, row.flags, index.names.get(key, key) if row.called else None))
+            sizes = [row.size] * len(some)
+        places = list(accumulate([size + -size % ALIGNED for size in sizes], initial=at))
+        found.values.extend(_values(row, some, sizes, places, pack, blobs, own))
+        found.runs.append((row, start, end))
+        at, start = places[-1], end
     if at != len(pack) or len(own) + 2 != len(blobs):
         raise ValueError("the file holds values that the index does not name")
     return found
+
+
+def _values(
+    row: _Row, keys: list[str], sizes: list[int], places: list[int], pack: bytes, blobs: Mapping[str, Blob], own: set[str]
+) -> Iterable[Any]:
+    """The values of neighbours of one row."""
+    import numpy
+
+    array = numpy.ndarray
+    if row.dtype is None:
+        return [row.decoded(pack[at : at + size], size) for at, size in zip(places, sizes, strict=False)]
+    shape, dtype = row.shape, row.dtype
+    if row.free and own.isdisjoint(keys):
+        return [array(shape, dtype, pack, at) for at in places[:-1]]  # a TypeError where the pack is too short
+    return [
+        row.placed(key, blobs[key]) if key in own else row.checked(array(shape, dtype, pack, at))
+        for key, at in zip(keys, places, strict=False)
+    ]
 
 
 class _Row:
@@ -123,6 +142,14 @@ class _Row:
         """The array as a value of the space."""
         return self.space.check(array)
 
+    def placed(self, key: str, blob: Blob) -> Any:
+        """The array of a tensor of the file."""
+        import numpy
+
+        if (blob.dtype, tuple(blob.shape)) != (self.name, self.shape):
+            raise ValueError(f"{key[:80]!r} is {blob.dtype} {tuple(blob.shape)}, the index says {self.name} {self.shape}")
+        return self.checked(numpy.ndarray(self.shape, self.dtype, blob.data))
+
     def decoded(self, data: bytes, size: int) -> Any:
         """A value that is no array: nothing, or a byte 1 and the space's own bytes."""
         if len(data) != size:
@@ -134,34 +161,45 @@ class _Row:
         return self.space.decode(data[1:])
 
 
-def _made(file: Path, entries: list[Entry]) -> dict[str, Parameter[Any]]:
+def _made(file: Path, found: Found) -> dict[str, Parameter[Any]]:
     """New Parameters."""
-    try:
-        return {entry.key: _parameter(entry) for entry in entries}
-    except ValueError as error:
-        raise DataError(f"{file}: {error}") from error
+    made: dict[str, Parameter[Any]] = {}
+    new: Any = Parameter.__new__
+    for row, start, end in found.runs:
+        keys = found.keys[start:end]
+        names = _names(file, [found.names.get(key, key) for key in keys]) if row.called else keys
+        trained, *rest = row.flags
+        for key, name, value in zip(keys, names, found.values[start:end], strict=True):
+            meta = Meta()
+            meta.space = row.space
+            if row.called:
+                meta.name = name
+            else:
+                meta.path = key
+            if row.role is not None:
+                meta.role = row.role
+            if True in rest:
+                meta.layerwise_parallel, meta.sliced, meta.is_init = rest
+            made[key] = parameter = new(Parameter)
+            parameter._begin(meta, trained, value)
+    return made
 
 
-def _parameter(entry: Entry) -> Parameter[Any]:
-    meta = Meta()
-    if entry.name is not None:
-        meta.name = checked_name(entry.name)
-    else:
-        meta.path = entry.key
-    meta.space = entry.space
-    if entry.role is not None:
-        meta.role = entry.role
-    trained, *rest = entry.flags
-    if True in rest:
-        meta.layerwise_parallel, meta.sliced, meta.is_init = rest
-    parameter: Parameter[Any] = Parameter.__new__(Parameter)
-    parameter._begin(meta, trained, entry.value)
-    return parameter
+def _names(file: Path, names: list[str]) -> list[str]:
+    """The names of Parameters, checked together."""
+    bare = list(map(str.strip, names))
+    if bare != names or not all(bare) or max(map(len, bare)) > LONGEST_NAME:
+        try:
+            return list(map(checked_name, names))
+        except ValueError as error:
+            raise DataError(f"{file}: {error}") from error
+    return bare
 
 
-def _filled(file: Path, into: dict[str, Parameter[Any]], entries: list[Entry], strict: bool) -> dict[str, Parameter[Any]]:
+def _filled(file: Path, into: dict[str, Parameter[Any]], found: Found, strict: bool) -> dict[str, Parameter[Any]]:
     """Existing Parameters, all of them or none."""
-    held = {entry.key: entry for entry in entries}
+    held = dict(zip(found.keys, found.values, strict=True))
+    flags = {key: row.flags for row, start, end in found.runs for key in found.keys[start:end]}
     missing, unknown = sorted(set(into) - set(held)), sorted(set(held) - set(into))
     if strict and (missing or unknown):
         raise UsageError(f"{file} does not fit: it lacks {missing[:5]} and holds {unknown[:5]}; pass strict=False to load what fits")
@@ -176,18 +214,18 @@ def _filled(file: Path, into: dict[str, Parameter[Any]], entries: list[Entry], s
     for key in now:  # private and never read: nobody can see half of it, and writing cannot fail
         chosen[key].write(new[key])
     for key, parameter in chosen.items():
-        for flag, on in zip(FLAGS, held[key].flags, strict=True):
+        for flag, on in zip(FLAGS, flags[key], strict=True):
             if getattr(parameter, flag) is not on:
                 setattr(parameter, flag, on)
     return chosen
 
 
-def _fitting(file: Path, key: str, parameter: Parameter[Any], entry: Entry) -> Any:
+def _fitting(file: Path, key: str, parameter: Parameter[Any], value: Any) -> Any:
     """The value as the Parameter keeps it."""
-    if entry.value is None:
+    if value is None:
         return None
     form = parameter._form()
     try:
-        return parameter.checked(entry.value) if form is None else parameter.space.fitted(entry.value, form)[0]
+        return parameter.checked(value) if form is None else parameter.space.fitted(value, form)[0]
     except (TypeError, ValueError) as error:
         raise DataError(f"{file}: {key!r} does not fit its Parameter: {error}; nothing was changed") from error

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from paragrad.gen.calling import call as call
     from paragrad.gen.calling import param as param
     from paragrad.gen.calling import sample as sample
-    from paragrad.gen.choices import Address as Address
     from paragrad.gen.choices import Choices as Choices
     from paragrad.gen.choices import Selection as Selection
     from paragrad.gen.choices import choicemap as choicemap
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 
 _NAMES = {
     # what there is
-    "Address": "choices",
     "Call": "interface",
     "Change": "trace",
     "Choices": "choices",

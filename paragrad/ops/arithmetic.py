@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from paragrad.ops.containers import head, tail
-from paragrad.ops.shapes import folded, raw, transposed, unbroadcast
+from paragrad.ops.shapes import arrayed, folded, is_list, raw, transposed, unbroadcast
 from paragrad.trace.operation import STOP, TABLE, Operation
 from paragrad.trace.record import operate
 from paragrad.trace.values import is_numeric
@@ -36,20 +36,16 @@ def _sign(x: Any) -> Any:
     return (value > 0) * 1.0 - (value < 0) * 1.0
 
 
-def _is_list(x: Any) -> bool:
-    return isinstance(raw(x), (list, tuple))
-
-
 def _add_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g
-    return head(g, a) if _is_list(a) else unbroadcast(g, a)
+    return head(g, a) if is_list(out) else unbroadcast(g, a)
 
 
 def _add_right(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g
-    return tail(g, a) if _is_list(a) else unbroadcast(g, b)
+    return tail(g, a) if is_list(out) else unbroadcast(g, b)
 
 
 def _sub_left(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -63,37 +59,42 @@ def _sub_right(g: Any, out: Any, a: Any, b: Any) -> Any:
 def _mul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g * b
-    if _is_list(a) or _is_list(b):
-        return folded(g, len(raw(a))) if _is_list(a) else None
-    return unbroadcast(g * b, a)
+    if is_list(out):
+        return folded(g, len(raw(a))) if is_list(a) else None
+    return unbroadcast(g * arrayed(b), a)
 
 
 def _mul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
     if g.__class__ is float:
         return g * a
-    if _is_list(a) or _is_list(b):
-        return folded(g, len(raw(b))) if _is_list(b) else None
-    return unbroadcast(g * a, b)
+    if is_list(out):
+        return folded(g, len(raw(b))) if is_list(b) else None
+    return unbroadcast(g * arrayed(a), b)
 
 
 def _div_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g / b if g.__class__ is float else unbroadcast(g / b, a)
+    return g / b if g.__class__ is float else unbroadcast(g / arrayed(b), a)
 
 
 def _div_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return -g * a / (b * b) if g.__class__ is float else unbroadcast(-g * a / (b * b), b)
+    if g.__class__ is float:
+        return -g * a / (b * b)
+    divisor = arrayed(b)
+    return unbroadcast(-g * arrayed(a) / (divisor * divisor), b)
 
 
 def _pow_base(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * b * a ** (b - 1), a)
+    exponent = arrayed(b)
+    return unbroadcast(g * exponent * arrayed(a) ** (exponent - 1), a)
 
 
 def _pow_exponent(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * a**b * _log(a), b)
+    base = arrayed(a)
+    return unbroadcast(g * base ** arrayed(b) * _log(base), b)
 
 
 def _mod_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(-g * (raw(a) // raw(b)), b)
+    return unbroadcast(-g * (arrayed(raw(a)) // arrayed(raw(b))), b)
 
 
 def _row(a: Any) -> Any:
@@ -111,17 +112,19 @@ def _grid(g: Any, a: Any, b: Any) -> Any:
 
 
 def _matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    if raw(a).ndim == raw(b).ndim == 1:
-        return g * b
-    grad = unbroadcast(_grid(g, a, b) @ transposed(_column(b)), _row(raw(a)))
-    return grad[0] if raw(a).ndim == 1 else grad
+    left, right = arrayed(a), arrayed(b)
+    if raw(left).ndim == raw(right).ndim == 1:
+        return unbroadcast(g * right, a)
+    grad = unbroadcast(_grid(g, left, right) @ transposed(_column(right)), _row(raw(left)))
+    return unbroadcast(grad[0] if raw(left).ndim == 1 else grad, a)
 
 
 def _matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    if raw(a).ndim == raw(b).ndim == 1:
-        return g * a
-    grad = unbroadcast(transposed(_row(a)) @ _grid(g, a, b), _column(raw(b)))
-    return grad[:, 0] if raw(b).ndim == 1 else grad
+    left, right = arrayed(a), arrayed(b)
+    if raw(left).ndim == raw(right).ndim == 1:
+        return unbroadcast(g * left, b)
+    grad = unbroadcast(transposed(_row(left)) @ _grid(g, left, right), _column(raw(right)))
+    return unbroadcast(grad[:, 0] if raw(right).ndim == 1 else grad, b)
 
 
 def _negated(g: Any, out: Any, a: Any) -> Any:

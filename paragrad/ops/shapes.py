@@ -55,6 +55,12 @@ def _folded(g: Any, count: int) -> Any:
     return [sum(g[i] for i in range(k, len(g), count)) if k < len(g) else 0.0 for k in range(count)]
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(import_module("numpy").shape(value))
+
+
+_arrayed = recorded("arrayed", lambda x: import_module("numpy").asarray(x), ("value",))
+listed = recorded("listed", lambda g: g.tolist() if hasattr(g, "tolist") else g, ("value",))
 folded = recorded("folded", _folded, ("value", "count"))
 sum_to = recorded("sum_to", _sum_to, ("value", "shape"))
 broadcast = recorded("broadcast", _broadcast, ("value", "shape"))
@@ -62,9 +68,22 @@ transposed = recorded("transposed", _transposed, ("value",))
 scatter = recorded("scatter", _scatter, ("value", "container", "key"))
 
 
+def is_list(x: Any) -> bool:
+    """Whether an operand is a list or tuple."""
+    return isinstance(raw(x), (list, tuple))
+
+
+def arrayed(x: Any) -> Any:
+    """A list beside an array as an array; everything else as it is."""
+    return _arrayed(x) if is_list(x) else x
+
+
 def unbroadcast(g: Any, like: Any) -> Any:
-    """``g`` summed over the axes along which ``like`` was broadcast."""
+    """``g`` summed over the axes along which ``like`` was broadcast; a list where ``like`` is one."""
     target, given = raw(like), raw(g)
+    if isinstance(target, (list, tuple)):
+        own = _shape(target)
+        return listed(g if _shape(given) == own else sum_to(g, own))
     shape, own = getattr(given, "shape", ()), getattr(target, "shape", ())
     return g if shape == own else sum_to(g, tuple(own))
 
@@ -85,6 +104,14 @@ def _back(g: Any, out: Any, value: Any) -> Any:
     return transposed(g)
 
 
+def _as_list(g: Any, out: Any, value: Any) -> Any:
+    return listed(g)
+
+
+def _as_array(g: Any, out: Any, value: Any) -> Any:
+    return arrayed(g)
+
+
 def _picked(g: Any, out: Any, value: Any, container: Any, key: Any) -> Any:
     return g[key]
 
@@ -93,6 +120,8 @@ TABLE.attach(
     "numeric",
     {
         "added": (PASS, PASS),
+        "arrayed": (_as_list,),
+        "listed": (_as_array,),
         "broadcast": (_gathered, STOP),
         "folded": (_repeated, STOP),
         "scatter": (_picked, STOP, STOP),

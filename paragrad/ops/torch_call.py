@@ -46,6 +46,10 @@ class Code:
         self.device = device
         self.writes: frozenset[str] | None = None
 
+    def noticed(self, changed: frozenset[str] | None) -> None:
+        """Keep what a call that had copies wrote into; others may have found more meanwhile."""
+        self.writes = changed if self.writes is None or changed is None else self.writes | changed
+
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], seed: int | None, grad: bool) -> Any:
         """The plain call, with or without torch's graph."""
         torch = needed()
@@ -74,6 +78,7 @@ class Inputs:
     def __init__(self, code: Code, record: bool) -> None:
         self.code = code
         self.record = record
+        self.writes = code.writes
         self.nodes: list[Node] = []
         self.paths: list[str] = []
         self.leaves: list[list[Any]] = []
@@ -110,8 +115,7 @@ class Inputs:
 
     def _hand(self, tensor: Any, path: str) -> Any:
         """What torch gets for a tensor: the tensor, or a copy where it may be written into."""
-        writes = self.code.writes
-        given = tensor.clone() if writes is None or path in writes else tensor
+        given = tensor.clone() if self.writes is None or path in self.writes else tensor
         self.lent.append((path, given))
         return given if self.code.device is None else given.to(self.code.device)
 
@@ -122,11 +126,11 @@ class Inputs:
             RuntimeError: it wrote into a value of the graph.
         """
         changed = frozenset(path for (path, tensor), count in zip(self.lent, before, strict=True) if tensor._version != count)
-        if self.code.writes is None:
-            self.code.writes = changed
-        elif changed - self.code.writes:
+        if self.writes is None:
+            self.code.noticed(changed)
+        elif changed - self.writes:
             raise RuntimeError(
-                f"{self.code.name} wrote into its argument {min(changed - self.code.writes)}, a value of the graph, which it had left alone "
+                f"{self.code.name} wrote into its argument {min(changed - self.writes)}, a value of the graph, which it had left alone "
                 "until now; write into a copy: x = x.clone()"
             )
 

@@ -8,6 +8,7 @@ from functools import partial
 from threading import RLock
 from typing import Any, Self
 
+from paragrad.context import current_scope
 from paragrad.errors import UsageError
 from paragrad.ops.torch_call import Code, record
 from paragrad.ops.torch_values import array_of, needed, tensor_of
@@ -26,10 +27,20 @@ class TorchFunction(Module):
         device: where it computes, as torch names it; None leaves tensors on the CPU.
     """
 
+    effects = ()
+
     def __init__(self, fn: Callable[..., Any], *, random: bool = False, device: Any = None) -> None:
         name = getattr(fn, "__qualname__", type(fn).__name__).rpartition("<locals>.")[2]
         self.code = Code(fn, name, random=random, device=device)
         self.__doc__ = fn.__doc__
+
+    @property
+    def _takes_ordinal(self) -> bool:  # type: ignore[override]
+        return self.code.random
+
+    @property
+    def _whole(self) -> bool:  # type: ignore[override]
+        return _overlaps(self.code.random)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; recorded with one edge per Variable among the arguments, at any nesting."""
@@ -84,6 +95,16 @@ class TorchModule(Module):
             self.__dict__[name] = Parameter(array_of(tensor), requires_grad=name in weights and tensor.requires_grad)
         self.names = (tuple(weights), tuple(buffers))
 
+    effects = ()
+
+    @property
+    def _takes_ordinal(self) -> bool:  # type: ignore[override]
+        return self.training if self.random is None else self.random
+
+    @property
+    def _whole(self) -> bool:  # type: ignore[override]
+        return not (self.training and self.names[1]) and _overlaps(self._takes_ordinal)  # buffers are written in program order
+
     @property
     def module(self) -> Any:
         """The torch module."""
@@ -95,11 +116,11 @@ class TorchModule(Module):
         before = {name: tensor_of(p._n.value) for name, p in buffers.items()}
         states = {name: tensor.clone() for name, tensor in before.items()} if self.training else before
         code = self.code
-        if self.random if self.random is not None else self.training:
+        if self._takes_ordinal:
             code = Code(code.fn, code.name, random=True, device=code.device)
             code.writes = self.code.writes
         made = record(code, args, {**kwargs, _STATES: states}, weights)
-        self.code.writes = code.writes
+        self.code.noticed(code.writes)
         self._written(states, before)
         return made
 
@@ -156,13 +177,18 @@ class TorchModule(Module):
             vars(self)[name].write(value)
         return self
 
-    def train(self, mode: bool = True) -> Self:
+    def _mode(self, mode: bool) -> None:
         """Set training mode here and in the torch module."""
         self.module.train(mode)
-        return super().train(mode)
+        super()._mode(mode)
 
 
 _STATES = "paragrad buffers"
+
+
+def _overlaps(draws: bool) -> bool:
+    """Whether a call in a ``pg.parallel`` block runs beside others: outside a run, draws are in program order from one generator."""
+    return not draws or current_scope() is not None
 
 
 def from_torch(fn_or_module: Any = None, *, random: bool | None = None, device: Any = None, frozen: bool = True) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from paragrad.rules.base import Rule, State, flag, number
+from paragrad.rules.scalars import scalar
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Adam(Rule):
         ``first`` and ``second`` are the moments over ``1 - beta``, and all corrections are folded into two numbers:
         ten passes over the arrays in place of fifteen.
         """
-        import numpy
+        from numpy import divide, sqrt
 
         one, two = self.betas
         t = state["t"] + 1
@@ -59,15 +60,16 @@ class Adam(Rule):
             gradients = -gradients
         if self.weight_decay and not self.decoupled:
             gradients = gradients + self.weight_decay * values
-        first = state["first"] * one
+        kind = values.dtype
+        first = state["first"] * scalar(one, kind)
         first += gradients
         part = gradients * gradients
-        second = state["second"] * two
+        second = state["second"] * scalar(two, kind)
         second += part
-        root = numpy.sqrt(second, out=part)
+        root = sqrt(second, out=part)
         scale = ((1 - two**t) / (1 - two)) ** 0.5
         root += self.eps * scale
-        numpy.divide(first, root, out=root)
+        divide(first, root, out=root)
         root *= -self.lr * scale * (1 - one) / (1 - one**t)
         if self.weight_decay and self.decoupled:
             root -= self.lr * self.weight_decay * values

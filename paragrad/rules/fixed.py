@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paragrad.rules.base import Rule, State, flag, number
+from paragrad.rules.scalars import scalar
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,6 @@ class FixedStepGradientDescent(Rule):
 
     def step(self, values: Any, gradients: Any, state: State) -> tuple[Any, State]:
         """One step."""
-        moved = gradients * (self.step_size if self.maximize else -self.step_size)
+        moved = gradients * scalar(self.step_size if self.maximize else -self.step_size, gradients.dtype)
         moved += values
         return moved, state

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paragrad.rules.base import Rule, State, flag, number
+from paragrad.rules.scalars import scalar
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class SGD(Rule):
             gradients = gradients + self.weight_decay * values
         along = gradients
         if self.momentum:
-            velocity = self.momentum * state["velocity"]
+            velocity = state["velocity"] * scalar(self.momentum, gradients.dtype)
             velocity += gradients
             state = {"velocity": velocity}
             along = gradients + self.momentum * velocity if self.nesterov else velocity
-        moved = along * -self.lr
+        moved = along * scalar(-self.lr, along.dtype)
         moved += values
         return moved, state

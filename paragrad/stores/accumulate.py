@@ -15,6 +15,8 @@ from typing import Any
 
 from paragrad.stores.sealing import pack, unpack
 
+_LARGEST = {2: 65504.0, 4: 3.4028234663852886e38, 8: 1.7976931348623157e308}
+
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
@@ -44,33 +46,73 @@ def blank(value: Any) -> Accumulator | None:
     return Accumulator(tuple(shape), str(dtype) if kind == "f" else "float64") if kind in "fiu" else None
 
 
-def checked(id: str, acc: Accumulator, delta: Any) -> Any:
+def checked(id: str, acc: Accumulator, delta: Any, scale: float = 1.0) -> Any:
     """``delta`` as a float, or as an array of floats of the accumulator's shape; never a copy of an array that fits.
 
     Raises:
         TypeError: not numeric, or complex.
-        ValueError: another shape.
+        ValueError: another shape, or ``delta * scale`` is nan, infinite or beyond the accumulator's type: added, it
+            would spoil what others have pushed.
     """
     if acc.shape is None:
-        return _checked_number(id, delta)
+        return _checked_number(id, delta, scale)
     import numpy
 
     array = numpy.asarray(delta)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"the gradient of {id!r} must hold real numbers, not {array.dtype}; convert it to {acc.dtype}")
+        raise TypeError(f"the gradient of {id!r:.120} must hold real numbers, not {array.dtype}; convert it to {acc.dtype}")
     if array.shape != acc.shape:
-        raise ValueError(f"the gradient of {id!r} has shape {array.shape}, the parameter {acc.shape}; give one number per element")
-    return array if array.dtype.kind == "f" else array.astype(working_dtype(acc))
+        raise ValueError(f"the gradient of {id!r:.120} has shape {array.shape}, the parameter {acc.shape}; give one number per element")
+    if array.dtype.kind != "f":
+        array = array.astype(working_dtype(acc))
+    limit = min(largest_of(array.dtype), largest_of(numpy.dtype(acc.dtype)))
+    if not float(numpy.vdot(array, array)) * scale * scale < limit * limit:  # one fast pass; only a doubtful one is looked at closely
+        _refuse_unfinished(id, array, scale, limit)
+    return array
 
 
-def _checked_number(id: str, delta: Any) -> float:
+def _checked_number(id: str, delta: Any, scale: float) -> float:
     if getattr(delta, "shape", ()) != ():
-        raise ValueError(f"the gradient of {id!r} has shape {tuple(delta.shape)}, the parameter is one number; give a float")
+        raise ValueError(f"the gradient of {id!r:.120} has shape {tuple(delta.shape)}, the parameter is one number; give a float")
     if hasattr(delta, "item"):
         delta = delta.item()
     if isinstance(delta, bool) or not isinstance(delta, int | float):
-        raise TypeError(f"the gradient of {id!r} must be a number, not {type(delta).__name__} ({delta!r:.60}); give a float")
-    return float(delta)
+        raise TypeError(f"the gradient of {id!r:.120} must be a number, not {type(delta).__name__} ({delta!r:.60}); give a float")
+    try:
+        found = float(delta)
+    except OverflowError:  # a whole number of hundreds of digits
+        found = math.inf
+    if not math.isfinite(found * scale):
+        raise unfinished(id, f"is {found * scale}" if math.isfinite(scale) else f"is multiplied by scale={scale}")
+    return found
+
+
+def largest_of(dtype: Any) -> float:
+    """The largest number of a type of floats."""
+    return _LARGEST.get(dtype.itemsize, _LARGEST[8])
+
+
+def _refuse_unfinished(id: str, array: Any, scale: float, limit: float) -> None:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        bad = ~(numpy.abs(array, dtype="float64") * abs(scale) <= limit)
+    if not bad.any():
+        if not math.isfinite(scale):
+            raise unfinished(id, f"is multiplied by scale={scale}")
+        return
+    first = tuple(map(int, numpy.argwhere(bad)[0]))
+    times = "" if scale == 1.0 else f" times {scale:g}"
+    where = f"in {int(bad.sum())} of {bad.size} elements, the first at {list(first)}: {array[first]}{times}"
+    raise unfinished(id, f"is nan, infinite or too large {where}")
+
+
+def unfinished(id: str, what: str) -> ValueError:
+    """The error of a push that would spoil the sum."""
+    return ValueError(
+        f"the gradient of {id!r:.120} {what}; nothing was added and what others pushed is kept: find its cause (a division by 0, "
+        "the log of 0, a step that is too long), or leave this push out"
+    )
 
 
 def working_dtype(acc: Accumulator) -> str:
@@ -101,7 +143,8 @@ def total(acc: Accumulator) -> Any:
     if not acc.terms:
         return numpy.zeros(acc.shape, acc.dtype)
     found = acc.terms[0] if len(acc.terms) == 1 else _array_total(acc.terms)
-    return found.astype(acc.dtype)
+    with numpy.errstate(over="ignore"):  # a sum beyond float16 is an infinity, which a step refuses
+        return found.astype(acc.dtype)
 
 
 def _plus(acc: Accumulator, term: Any, exact: bool) -> tuple[Any, ...]:

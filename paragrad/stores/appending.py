@@ -75,24 +75,24 @@ class Appending(Grouped):
         mark = token_key(name, token) if token is not None else None
         key = list_key(name)
         while True:
-            fit, fitting = self._fitting(name, delta)
+            fit, fitting = self._fitting(name, delta, scale)
             entry = seal(key, encode(pushed(fit, fitting, scale, self.reproducible)))
             if self._append(name, described(fit), entry, mark):
                 break
             self._fits.pop(name, None)
         self._count(name, len(entry))
 
-    def _fitting(self, name: str, delta: Any) -> tuple[Accumulator, Any]:
+    def _fitting(self, name: str, delta: Any, scale: float) -> tuple[Accumulator, Any]:
         """The empty accumulator that a push must fit, and the push made to fit."""
         known = self._fits.get(name)
         if known is not None:
             try:
-                return known, checked(name, known, delta)
+                return known, checked(name, known, delta, scale)
             except (TypeError, ValueError):  # perhaps the parameter was started anew with another shape
                 pass
         found = self._accumulator(name, self._documents([gradient_key(name)]), self._pointers([name]))
         fit = self._fits[name] = replace(found, count=0, terms=())
-        return fit, checked(name, fit, delta)
+        return fit, checked(name, fit, delta, scale)
 
     def _count(self, name: str, size: int) -> None:
         """Now and then fold the list, so that it stays short."""

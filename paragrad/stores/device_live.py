@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from paragrad.stores.accumulate import Accumulator, checked, working_dtype
+from paragrad.stores.accumulate import Accumulator, checked, largest_of, unfinished, working_dtype
 
 
 class DeviceLive:
@@ -36,7 +36,7 @@ class DeviceLive:
         Raises:
             TypeError, ValueError: wrong type or shape, found before anything is locked or moved.
         """
-        term = self._fitting(name, delta)
+        term = self._fitting(name, delta, scale)
         with self._lock:
             if token is not None:
                 if token in self.tokens:
@@ -79,17 +79,29 @@ class DeviceLive:
             moved = self._moved(term)
             self._buffer = moved if self._buffer is None else self._buffer.add_(moved)
 
-    def _fitting(self, name: str, delta: Any) -> Any:
+    def _fitting(self, name: str, delta: Any, scale: float) -> Any:
         """``delta`` on the device, in the type sums are kept in. torch would stretch a shape that does not fit: refuse it."""
         if type(delta).__module__.partition(".")[0] != "torch":
-            return self._moved(checked(name, self.template, delta))
+            return self._moved(checked(name, self.template, delta, scale))
         if delta.is_complex() or str(delta.dtype) == "torch.bool":
             raise TypeError(f"the gradient of {name!r} must hold real numbers, not {delta.dtype}; convert it to {self.template.dtype}")
         if tuple(delta.shape) != self.template.shape:
             raise ValueError(
                 f"the gradient of {name!r} has shape {tuple(delta.shape)}, the parameter {self.template.shape}; give one number per element"
             )
-        return delta.detach().to(self._device, self._kind())
+        term = delta.detach().to(self._device, self._kind())
+        self._refuse_unfinished(name, term, scale)
+        return term
+
+    def _refuse_unfinished(self, name: str, term: Any, scale: float) -> None:
+        """One fast pass on the device; only a doubtful one is looked at closely."""
+        import torch
+
+        flat = term.reshape(-1)
+        limit = largest_of(getattr(torch, self.template.dtype))
+        if not float(flat.dot(flat)) * scale * scale < limit * limit and not (flat.abs().double() * abs(scale) <= limit).all():
+            bad = int((~(flat.abs().double() * abs(scale) <= limit)).sum())
+            raise unfinished(name, f"is nan, infinite or too large in {bad} of {flat.numel()} elements")
 
     def _moved(self, array: Any) -> Any:
         import numpy

@@ -7,14 +7,17 @@ somebody reads. Gradients are added into slices of one array of sums.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate
-from math import inf, prod
+from math import inf, isfinite, prod
 from typing import Any
 
 LARGE = 16384
 """Elements from which a parameter has a lock of its own, so that pushes to large ones do not wait for each other."""
+
+SHORT = 8192
+"""Elements up to which one thread finds a sum of squares fastest; BLAS shares longer ones out, which stalls where others work too."""
 
 
 class Flat:
@@ -30,11 +33,14 @@ class Flat:
         buffer: the values now; read-only.
         sums: what was pushed since the last ``clear``; changed in place under ``lock`` (large ones: their own).
         epoch: counts clears; a member whose epoch is another was not pushed since. ``touched``: members pushed since.
+        clean: whether the sums of members that were not pushed are zero. The first push of an epoch replaces what
+            was there, so where every member is pushed between two steps nothing need be set to zero.
+        members: what accumulates into the sums, by place.
     """
 
     __slots__ = (
-        "buffer", "epoch", "fast", "finite", "high", "ids", "lock", "locks", "low", "shapes", "shared", "sizes", "starts", "strict", "sums", "tools",
-        "touched",
+        "bounded", "buffer", "clean", "count", "epoch", "fast", "high", "ids", "lock", "locks", "low", "members", "shape", "shapes", "shared",
+        "sizes", "starts", "strict", "sums", "touched", "unfinished",
     )  # fmt: skip
 
     def __init__(self, ids: Sequence[str], values: Sequence[Any], bounds: Sequence[tuple[Any, Any]]) -> None:
@@ -48,14 +54,18 @@ class Flat:
         self.buffer.flags.writeable = False
         self.sums = numpy.zeros_like(self.buffer)
         self.fast: Any = memoryview(self.sums.data)
-        self.finite = numpy.empty(self.buffer.shape, "bool")
-        self.tools = (numpy.isfinite, numpy.count_nonzero)  # looked up once: a step of small parameters takes microseconds
+        self.shape = self.buffer.shape
+        self.unfinished = unfinished_in(self.shape)
+        self.members: list[Any] = [None] * len(self.ids)
+        self.count = len(self.ids)
         self.epoch = self.touched = 0
+        self.clean = True
         self.lock = threading.RLock()
         self.locks = [self.lock if size < LARGE else threading.RLock() for size in self.sizes]
         self.shared = all(lock is self.lock for lock in self.locks)
         self.low, self.high = (self._bound([pair[end] for pair in bounds], free) for end, free in ((0, -inf), (1, inf)))
-        self.strict = self.low is not None or self.high is not None or None in self.shapes
+        self.bounded = self.low is not None or self.high is not None
+        self.strict = self.bounded or None in self.shapes
 
     @property
     def values(self) -> Any:
@@ -98,9 +108,23 @@ class Flat:
 
     def clear(self) -> None:
         """Forget the sums; the locks are held by the caller."""
-        self.sums.fill(0)
+        if self.touched == self.count and self.shared:
+            self.clean = False
+        elif self.touched or not self.shared:
+            self.sums.fill(0)
+            self.clean = True
         self.epoch += 1
         self.touched = 0
+
+    def settle(self) -> None:
+        """Set to zero what earlier epochs left of members that were not pushed in this one; the locks are held by the caller."""
+        if not self.touched:
+            self.sums.fill(0)
+        else:
+            for place, member in enumerate(self.members):
+                if not member.pushes:
+                    self.sums[self.starts[place] : self.starts[place + 1]] = 0
+        self.clean = True
 
     def stepped(self, rule: Any, state: Any, mask: Any = None) -> tuple[Any, Any]:
         """What a rule makes of the buffer and the sums; nothing is changed here.
@@ -112,22 +136,26 @@ class Flat:
             ValueError: a sum is nan or infinite, or the rule gave another shape.
         """
         sums, before = self.sums, self.buffer
-        self._refuse_unfinished(sums, "gradient")
+        if not self.clean and self.touched != self.count:
+            self.settle()
+        if self.unfinished(sums):
+            raise self._unfinished(sums, "gradient")
         made, after = rule.step(before, sums, state)
-        for key, item in after.items():
-            if item is sums:
-                after = {**after, key: item.copy()}
+        if after:
+            for key, item in after.items():
+                if item is sums:
+                    after = {**after, key: item.copy()}
         if mask is not None:
             made, after = self._masked(mask, made, after, state)
-        if self.low is not None or self.high is not None:
+        if self.bounded:
             made = made.clip(self.low, self.high)
-        if made.shape != before.shape or made.dtype != before.dtype:
+        if made.shape != self.shape or made.dtype != before.dtype:
             raise ValueError(f"{rule!r} made {made.dtype}{list(made.shape)} of {before.dtype}{list(before.shape)}; a step keeps both")
         if made is sums:
             made = made.copy()
-        if self.strict:
-            self._refuse_unfinished(made, "next value")
-        made.flags.writeable = False
+        if self.strict and self.unfinished(made):
+            raise self._unfinished(made, "next value")
+        made.setflags(False)
         return made, after
 
     def _masked(self, mask: Any, made: Any, after: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -139,17 +167,28 @@ class Flat:
             kept[key] = numpy.where(mask, item, state[key]) if by_element else item
         return numpy.where(mask, made, self.buffer), kept
 
-    def _refuse_unfinished(self, found: Any, what: str) -> None:
-        """Raise where a number is nan or infinite, naming its member."""
-        isfinite, count_nonzero = self.tools
-        finite = isfinite(found, self.finite)
-        if count_nonzero(finite) == finite.size:
-            return
+    def _unfinished(self, found: Any, what: str) -> ValueError:
+        """The error of a number that is nan or infinite, naming its member."""
         import numpy
 
-        bad = numpy.flatnonzero(~finite)
+        bad = numpy.flatnonzero(~numpy.isfinite(found))
         place = int(numpy.searchsorted(self.starts, bad[0], side="right")) - 1
-        raise ValueError(
+        return ValueError(
             f"the {what} of {self.ids[place]!r:.120} is nan or infinite; nothing was written and the gradients are kept: "
             "find its cause, then reset the gradient or push finite ones"
         )
+
+
+def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
+    """A function that says whether an array of this shape holds nan or infinity.
+
+    Of a short array the sum of squares says so in one pass: all terms have one sign, so nothing cancels. Only where
+    it is not finite, which large numbers make it too, each element is looked at.
+    """
+    import numpy
+
+    vdot, finite, test = numpy.vdot, numpy.empty(shape, "bool"), numpy.isfinite
+    every = finite.all
+    if finite.size > SHORT:
+        return lambda found: not (test(found, finite), every())[1]
+    return lambda found: not isfinite(vdot(found, found)) and not (test(found, finite), every())[1]

@@ -39,11 +39,12 @@ class Group(Flat):
     def commit(self, version: int, buffer: Any) -> None:
         """Take the result of a step."""
         if self.last is not None:
-            self.past.append(self.last)
-            if len(self.past) >= self.kept:
-                gone = self.past[0][0]
+            past = self.past
+            past.append(self.last)
+            if len(past) >= self.kept:
+                gone = past[0][0]
                 self.dropped = (self.dropped[0] or gone, gone)
-                self.past.popleft()
+                past.popleft()
         self.buffer = buffer
         self.last = (version, time.time(), buffer)
 

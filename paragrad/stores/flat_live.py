@@ -31,12 +31,13 @@ class FlatLive:
         self.moved = False
         self.count = 0
         self.epoch = -1
+        flat.members[place] = self
         with self.lock:
             self.load(acc)
 
     def push(self, name: str, delta: Any, scale: float, token: str | None) -> bool:
         """Add once; a known ``token`` adds nothing. False: another accumulator has taken over, push there."""
-        fitting = checked(name, self.template, delta)
+        fitting = checked(name, self.template, delta, scale)
         term = fitting if scale == 1.0 else fitting * scale
         with self.lock:
             if self.moved:
@@ -50,10 +51,17 @@ class FlatLive:
     def add(self, term: Any) -> None:
         """Add a float, or an array of the member's shape; the lock is held by the caller."""
         flat = self.flat
-        if self.epoch != flat.epoch:
+        if self.epoch != flat.epoch:  # the first since the last step: it replaces what that one used
             self.epoch = flat.epoch
-            self.count = 0
+            self.count = 1
             flat.touched += 1
+            if self.view is None:
+                flat.fast[self.start] = term
+            else:
+                from numpy import copyto
+
+                copyto(self.view, term, casting="same_kind")
+            return
         self.count += 1
         if self.view is None:
             flat.fast[self.start] += term

@@ -44,32 +44,39 @@ class FlatRules:
         if states is None:
             document = self.store.state(name)
             states = [rule.resume(group, document) for group in plan.groups]
-        if len(plan.groups) == 1 and plan.groups[0].shared:
-            with plan.groups[0].lock:
-                return self._step(rule, plan, states)
+        if len(states) == 1 and (group := plan.groups[0]).shared:  # what almost every step is
+            with group.lock:
+                return self._alone(rule, plan, group, states[0])
         with plan.groups[0].holding() as stack:
             for group in plan.groups[1:]:
                 stack.enter_context(group.holding())
             return self._step(rule, plan, states)
 
+    def _alone(self, rule: Any, plan: Plan, group: Group, state: Any) -> int:
+        """The same as ``_step`` for one group."""
+        if group.written:
+            self._merge(group)
+        buffer, after = group.stepped(rule, state)
+        _, commit, rest = self.head
+        commit += 1
+        group.commit(commit, buffer)
+        group.clear()
+        plan.states = [after]
+        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest)
+        self.head = (head, commit, rest)
+        return commit
+
     def _step(self, rule: Any, plan: Plan, states: list[Any]) -> int:
-        commit = self.head[1] + 1
         for group in plan.groups:
             if group.written:
                 self._merge(group)
-        if len(states) == 1:  # what almost every step is
-            group = plan.groups[0]
-            buffer, state = group.stepped(rule, states[0])
+        made = [group.stepped(rule, state) for group, state in zip(plan.groups, states, strict=True)]
+        _, commit, rest = self.head
+        commit += 1
+        for group, (buffer, _) in zip(plan.groups, made, strict=True):
             group.commit(commit, buffer)
             group.clear()
-            plan.states = [state]
-        else:
-            made = [group.stepped(rule, state) for group, state in zip(plan.groups, states, strict=True)]
-            for group, (buffer, _) in zip(plan.groups, made, strict=True):
-                group.commit(commit, buffer)
-                group.clear()
-            plan.states = [state for _, state in made]
-        rest = self.head[2] or b""
+        plan.states = [state for _, state in made]
         head = self.store._stored[HEAD] = b"%d %b" % (commit, rest)
         self.head = (head, commit, rest)
         return commit

@@ -34,15 +34,15 @@ class Gradients(Values):
         Args:
             id: a numeric parameter.
             delta: a number, or an array of the parameter's shape.
-            scale: a factor.
+            scale: a finite factor.
             token: names this push; a push with the same token adds nothing, so it may be repeated.
 
         Raises:
             KeyError: unknown id.
-            TypeError, ValueError: wrong type or shape; nothing was added.
+            TypeError, ValueError: wrong type or shape, or nan or infinite; nothing was added.
         """
         if isinstance(scale, bool) or not isinstance(scale, int | float):
-            raise TypeError(f"scale must be a number, not {type(scale).__name__}")
+            raise TypeError(f"scale must be a number, not {type(scale).__name__}; scale=1.0 adds delta itself")
         self._push(encode_id(id), delta, float(scale), token)
 
     def get_gradient(self, id: ParameterId) -> Any:
@@ -84,7 +84,7 @@ class Gradients(Values):
 
         def decide(documents: Documents, pointers: Mapping[str, Pointer]) -> Change:
             acc = self._accumulator(name, documents, pointers)
-            fitting = checked(name, acc, delta)
+            fitting = checked(name, acc, delta, scale)
             if mark is None:
                 return Change({key: encode(pushed(acc, fitting, scale, self.reproducible))})
             if mark in documents:

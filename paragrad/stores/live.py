@@ -67,7 +67,7 @@ class Live:
 
     def push(self, name: str, delta: Any, scale: float, token: str | None) -> bool:
         """Add once; a known ``token`` adds nothing. False: another accumulator has taken over, push there."""
-        fitting = checked(name, self.template, delta)
+        fitting = checked(name, self.template, delta, scale)
         stripe = self._stripe(token)
         try:
             if self.moved:

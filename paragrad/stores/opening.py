@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from paragrad.errors import UnknownName, UsageError
@@ -20,21 +22,42 @@ def open(url: str, **options: Any) -> Any:
         **options: given to the store's class.
 
     Raises:
-        UsageError: no URL.
+        UsageError: no URL, a release's, or an option that the store does not have.
         UnknownName: a scheme that no store has.
         StoreError: the store cannot be opened.
     """
+    scheme, made = _found(url)
+    _refuse_unknown(scheme, made, url, options)
+    store = made(scheme_of(url) + url[len(scheme_of(url)) :], **options)
+    recover = getattr(store, "recover", None)
+    if recover is not None:
+        recover()
+    return store
+
+
+def _found(url: Any) -> tuple[str, Any]:
+    """The scheme under which a store is registered, and its class."""
     if not isinstance(url, str) or not scheme_of(url):
-        shown = redacted(url) if isinstance(url, str) else repr(url)
-        raise UsageError(f"{shown:.80} is no store URL; write 'memory:', 'sqlite:///file.db' or 'SCHEME://...'")
+        shown = redacted(url) if isinstance(url, str) else url
+        fix = f"'sqlite:///{shown}'" if isinstance(url, str) and url.endswith((".db", ".sqlite")) else "'sqlite:///file.db'"
+        raise UsageError(f"{shown!r:.80} is no store URL; write 'memory:', {fix:.80} or 'SCHEME://...'")
     scheme = scheme_of(url)
     if scheme not in stores:
         scheme = scheme.partition("+")[0]  # "fsspec+SCHEME://..." names any file system of fsspec
     if scheme not in stores:
         known = ", ".join(f"{name}:" for name in stores.names())
-        raise UnknownName(f"no store has the scheme {scheme!r} ({redacted(url):.80}); known: {known}")
-    store = stores.get(scheme)(url, **options)
-    recover = getattr(store, "recover", None)
-    if recover is not None:
-        recover()
-    return store
+        near = get_close_matches(scheme, stores.names(), 1, 0.5)
+        hint = f"; did you mean '{near[0]}:'" if near else "; a file's path is written 'sqlite:///path'" if len(scheme) == 1 else ""
+        raise UnknownName(f"no store has the scheme {scheme!r} ({redacted(url):.80}){hint}; known: {known}")
+    if "#" in url and "@" in url.partition("#")[2]:
+        place, _, release = redacted(url).partition("#")
+        raise UsageError(f"{redacted(url):.120} names a release; write open({place!r:.80}).at({release!r:.80}), or pg.parameter_context with it")
+    return scheme, stores.get(scheme)
+
+
+def _refuse_unknown(scheme: str, made: Any, url: str, options: dict[str, Any]) -> None:
+    takes = signature(made.__init__ if isinstance(made, type) else made).parameters.values()
+    known = [p.name for p in takes if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][2 if isinstance(made, type) else 1 :]
+    unknown = [name for name in options if name not in known]
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in takes):
+        raise UsageError(f"{redacted(url):.80}: {scheme}: has no option {unknown[0]!r:.40}; it has {', '.join(known) or 'none'}")

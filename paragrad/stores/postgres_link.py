@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from paragrad.errors import StoreError, UsageError
 from paragrad.stores import postgres_tables as tables
@@ -42,7 +42,8 @@ class Address:
             raise UsageError(f"{shown:.120}: the schema {self.schema!r:.40} is no plain name; write ?schema=name in lower case")
         if not url.lower().startswith(("postgresql://", "postgres://")):
             raise UsageError(f"{shown:.120} is no PostgreSQL URL; write postgresql://user@host:5432/database")
-        self.plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(options, quote_via=quote), ""))
+        query = f"?{urlencode(options, quote_via=quote)}" if options else ""
+        self.plain = f"postgresql://{parts.netloc}{parts.path}{query}"  # not urlunsplit: it drops the "//" of postgresql:///database
         self.shown = f"{parts.hostname or 'the local socket'}:{port}"
         self.secrets = [secret for secret in (parts.password, unquote(parts.password or ""), options.get("password")) if secret]
 

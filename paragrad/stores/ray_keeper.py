@@ -91,7 +91,7 @@ class Keeper:
 
         def decide(found: Mapping[str, bytes], known: Mapping[str, Pointer]) -> Change:
             acc = self.store._accumulator(name, found, known)
-            fitting = checked(name, acc, delta)
+            fitting = checked(name, acc, delta, scale)
             if _number(found.get(mark)) >= number or (seen is not None and seen in found):
                 return Change()
             writes = {key: encode(pushed(acc, fitting, scale, self.store.reproducible)), mark: str(number).encode()}

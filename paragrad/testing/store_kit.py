@@ -78,11 +78,13 @@ def law(check: Check) -> Check:
 
 
 @contextmanager
-def refused(*errors: type[Exception]) -> Iterator[None]:
-    """The block must raise one of ``errors``."""
+def refused(*errors: type[Exception]) -> Iterator[list[Exception]]:
+    """The block must raise one of ``errors``; it is in the list afterwards."""
+    met: list[Exception] = []
     try:
-        yield
-    except errors:
+        yield met
+    except errors as error:
+        met.append(error)
         return
     raise AssertionError(f"nothing was raised, expected {' or '.join(error.__name__ for error in errors)}")
 

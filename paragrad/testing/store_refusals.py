@@ -49,19 +49,23 @@ def bad_ids(kit: Kit) -> None:
 
 @law
 def not_a_number(kit: Kit) -> None:
-    """A nan or an infinity is refused, or stays visible in the gradient; the value and other ids are untouched."""
-    n, m, w = kit.number(), kit.number("m"), kit.array()
+    """A nan or an infinity is refused at the push, by an error that names the id: added, it would spoil what others pushed."""
+    n, m, w, f = kit.number(), kit.number("m"), kit.array(), kit.id("f")
+    kit.store.init_parameter(f, numpy.zeros(2, "float32"))
+    kit.store.increment_gradient(n, 2.0)
+    kit.store.increment_gradient(w, [2.0, 3.0])
     for bad in (math.nan, math.inf, -math.inf):
-        for id, delta in ((n, bad), (w, numpy.array([1.0, bad]))):
-            try:
-                kit.store.increment_gradient(id, delta)
-            except ValueError:
-                same(bool(numpy.all(numpy.asarray(kit.store.get_gradient(id)) == 0)), True)
-                continue
-            same(bool(numpy.isfinite(kit.store.get_gradient(id)).all()), False)
-            kit.store.reset_gradient(id)
-    same((kit.store.get_gradient(n), kit.store.get_gradient(m), kit.store.get_parameter_value(n)), (0.0, 0.0, 1.0))
-    same(kit.store.get_gradient(w), [0.0, 0.0])
+        for id, delta, scale in ((n, bad, 1.0), (w, numpy.array([1.0, bad]), 1.0), (n, 1.0, bad), (w, numpy.zeros(2), bad)):
+            with refused(ValueError) as met:
+                kit.store.increment_gradient(id, delta, scale)
+            same(f"{id!r}" in str(met[0]), True)
+    for id, delta, scale in ((n, 1e200, 1e200), (w, numpy.array([1e200, 1.0]), 1e200), (f, numpy.array([1e39, 1.0]), 1.0)):
+        with refused(ValueError):
+            kit.store.increment_gradient(id, delta, scale)
+    kit.store.increment_gradient(f, numpy.full(2, 1e30, "float32"))
+    same((kit.store.get_gradient(n), kit.store.get_gradient(m), kit.store.get_parameter_value(n)), (2.0, 0.0, 1.0))
+    same(kit.store.get_gradient(w), [2.0, 3.0])
+    same((kit.store.get_gradient_count(n), kit.store.get_gradient_count(w)), (1, 1))
 
 
 @law

@@ -33,6 +33,23 @@ def found_parameters(root: Any) -> dict[str, Parameter[Any]]:
     return found
 
 
+def found_parts(root: Any) -> list[Any]:
+    """``root`` and every part of it that holds Parameters or could: nested modules, prompts, bundles; each once."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        value = stack.pop()
+        kind = _kind(value.__class__)
+        if kind is None or kind == "parameter" or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if kind == "part":
+            found[id(value)] = value
+        stack.extend([child for _, child in reversed(_inside(value, kind))])
+    return list(found.values())
+
+
 def _members(owner: Any) -> list[tuple[str, Any]]:
     """Attributes of an instance, then parts that its class holds (bundles, prompts, Parameters)."""
     mine = vars(owner)

@@ -14,7 +14,7 @@ from paragrad.protocols.streaming import AsyncPieces, Pieces
 from paragrad.trace.aside import aside
 from paragrad.trace.bundle import BoundBundle, Bundle
 from paragrad.trace.escapes import Reads
-from paragrad.trace.finding import found_parameters
+from paragrad.trace.finding import found_parameters, found_parts
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE, within
 from paragrad.trace.tracing import with_reads
@@ -207,9 +207,15 @@ class Module:
         return text
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode."""
-        self.training = mode
+        """Set training mode, here and in every nested program."""
+        for part in found_parts(self):
+            if isinstance(part, Module):
+                part._mode(mode)
         return self
+
+    def _mode(self, mode: bool) -> None:
+        """Set training mode here."""
+        self.training = mode
 
     def eval(self) -> Self:
         """Set evaluation mode."""

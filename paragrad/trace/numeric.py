@@ -13,7 +13,7 @@ from paragrad.trace.cell import Cell
 from paragrad.trace.deferred import MAKING, is_lazy
 from paragrad.trace.described import Meta, checked_flag
 from paragrad.trace.nodes import Node
-from paragrad.trace.state import STATE
+from paragrad.trace.state import STATE, before_write
 from paragrad.trace.values import brief
 from paragrad.trace.variable import Variable
 
@@ -79,6 +79,7 @@ class Numeric:
             UsageError: a change of shape inside an overlay, where it could not stay.
         """
         checked_flag("slice_shape", slice_shape)
+        before_write()
         form = self._form()
         if form is None:
             self.write(self.checked(data))

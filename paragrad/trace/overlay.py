@@ -15,7 +15,7 @@ from typing import Any
 from paragrad.errors import Conflict, UsageError
 from paragrad.trace.cell import Cell
 from paragrad.trace.nodes import FrozenVersion, Node, Version
-from paragrad.trace.state import STATE, within
+from paragrad.trace.state import STATE, before_write, within
 
 _PUBLISH = Lock()
 
@@ -187,6 +187,7 @@ def publish(made: Overlay) -> None:
     Raises:
         Conflict: a base version has moved on.
     """
+    before_write()
     changes = [(parameter, made.versions[cell].value, made.base[cell]) for cell, parameter in made.written.items()]
     if made.outer is not None:
         made.outer.publish(changes)

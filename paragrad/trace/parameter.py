@@ -19,7 +19,7 @@ from paragrad.trace.deferred import MAKING, Deferred, fitting, is_lazy
 from paragrad.trace.described import Described, Meta, checked_flag, checked_name, refuse_unnamed
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.numeric import Numeric
-from paragrad.trace.state import STATE
+from paragrad.trace.state import STATE, before_write
 from paragrad.trace.values import ATOMS, brief, freeze, thaw
 from paragrad.trace.variable import Variable
 
@@ -198,7 +198,7 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
 
     def write(self, value: Any) -> int:
         """Write a checked value in the current context; returns the new version."""
-        over = STATE.get().overlay
+        over = before_write().overlay
         if over is not None:
             return over.write(self, value)
         if self._meta.store is not None:
@@ -227,7 +227,9 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
 
     def requires_grad_(self, mode: bool = True) -> Self:
         """Say whether this Parameter is trained."""
-        self._trained = checked_flag("requires_grad", mode)
+        checked_flag("requires_grad", mode)
+        before_write()
+        self._trained = mode
         if self._leaf is not None:
             self._leaf = self._version(self._leaf.value, self._leaf.version)
         return self

@@ -147,6 +147,12 @@ class Schedule:
                 return
             self._await(task)
 
+    def settled(self) -> None:
+        """Wait for everything begun, here and in the blocks around this one."""
+        self.finish()
+        if self._outer is not None:
+            self._outer.settled()
+
     def forget(self) -> None:
         """Let go of everything but the errors: handles that nobody has read yet hold on to their block."""
         if self._outer is None:

@@ -72,6 +72,15 @@ class State:
 STATE: ContextVar[State] = ContextVar("paragrad_state", default=State())  # noqa: B039 - State is immutable
 
 
+def before_write() -> State:
+    """The state, once the calls that the program has begun in its ``pg.parallel`` block are done: they read the old values."""
+    state = STATE.get()
+    group = state.parallel
+    if group is not None and group.here():
+        group.settled()
+    return state
+
+
 class within:
     """Run a block under a changed state."""
 

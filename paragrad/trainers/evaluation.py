@@ -73,8 +73,8 @@ class Evaluation:
 
     @property
     def asked(self) -> int:
-        """Model calls, those of the metric included."""
-        return int(self.total("calls")) + int(self.total("guide_calls"))
+        """Calls of a budget: those of models, the metric's included; where none was asked, one per row."""
+        return int(self.total("calls")) + int(self.total("guide_calls")) or len(self.items)
 
     def total(self, name: str) -> Any:
         """Sum of ``spent`` over rows: "calls", "input_tokens", "output_tokens"; "usd" is None when a price is unknown."""

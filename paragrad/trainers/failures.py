@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paragrad.errors import Outage
+from paragrad.errors import BudgetExceeded, Outage
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.trainers.rows import Placed
 
@@ -41,3 +41,9 @@ def refuse_outage(items: Sequence[ItemEvidence]) -> None:
     lost = [item for item in items if item.status == "outage"]
     if lost:
         raise Outage(f"{len(lost)} of {len(items)} rows got no answer, so nothing was decided; the first: {lost[0].feedback}")
+
+
+def refuse_late(ledger: Any) -> None:
+    """Refuse to go on when the budget's seconds are over; a program that asks no model never meets the ledger."""
+    if ledger is not None and ledger.seconds_left() <= 0:
+        raise BudgetExceeded("the budget's time is over")

@@ -27,7 +27,7 @@ from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE
 from paragrad.trainers.blaming import blamed
 from paragrad.trainers.evaluation import Evaluation, run_row
-from paragrad.trainers.failures import late_item, refuse_outage
+from paragrad.trainers.failures import late_item, refuse_late, refuse_outage
 from paragrad.trainers.fronts import Measures, weighed
 from paragrad.trainers.jobs import Halted, Job, Values
 from paragrad.trainers.objective import Objective
@@ -141,7 +141,7 @@ class Session:
             MetricError: the metric failed.
         """
         assert self.threads is not None
-        self._refuse_halted()
+        self._refuse_late()
         self.placed.update((placed.number, placed) for job in jobs for placed in job.rows)
         self._admit(sum(len(job.rows) for job in jobs) * self.calls_per_row)
         overlays = [self.overlay(job.values) for job in jobs]
@@ -180,7 +180,7 @@ class Session:
             base: what these values did on some rows, evaluated with ``learn=True``.
             part: which of several proposals of one step this is.
         """
-        self._refuse_halted()
+        self._refuse_late()
         base = self.blamed(base, step=step, part=part)
         teacher = self._teacher(base, step, part)
         at = self._scope(Coordinate(step, part, phase="optimizer"))
@@ -215,8 +215,7 @@ class Session:
 
     def _admit(self, calls: float) -> None:
         """Refuse a stage that does not fit the allotment of this part of the run, before any of it is paid for."""
-        check = getattr(self.ledger, "check", None)
-        if check is not None:
+        if (check := getattr(self.ledger, "check", None)) is not None:
             check(self.calls + int(calls))
 
     def blamed(self, found: Evaluation, *, step: int, part: int = 0, ask: bool = True) -> Evaluation:
@@ -273,9 +272,10 @@ class Session:
             measures=measures,
         )
 
-    def _refuse_halted(self) -> None:
+    def _refuse_late(self) -> None:
         if self.halted.is_set():
             raise Halted
+        refuse_late(self.ledger)
 
     def _scope(self, at: Coordinate) -> Scope:
         made = Scope(at, seed=self.seed, journal=self.journal, ledger=self.ledger)

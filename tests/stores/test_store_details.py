@@ -211,17 +211,51 @@ def test_reproducible_under_threads() -> None:
 
 
 @pytest.mark.parametrize("reproducible", [False, True])
-def test_overflow_and_nan_are_kept(reproducible: bool) -> None:
+def test_a_sum_of_finite_pushes_that_overflows_is_kept_and_visible(reproducible: bool) -> None:
     store = MemoryStore(reproducible=reproducible)
     store.init_parameter("n", 1.0)
     store.init_parameter("w", numpy.zeros(2))
+    store.init_parameter("h", numpy.zeros(1, "float16"))
     with numpy.errstate(over="ignore", invalid="ignore"):
         for delta in (1e308, 1e308, 5.0):
             store.increment_gradient("n", delta)
-            store.increment_gradient("w", numpy.array([delta, math.nan]))
+            store.increment_gradient("w", numpy.array([delta, 1.0]))
+            store.increment_gradient("h", numpy.array([60000.0 if delta > 5 else 1.0]))
         assert store.get_gradient("n") == math.inf
-        assert store.get_gradient("w")[0] == math.inf
-    assert math.isnan(store.get_gradient("w")[1])
+        assert store.get_gradient("w").tolist() == [math.inf, 3.0]
+    assert store.get_gradient("h").tolist() == [math.inf]  # kept in float32, handed out in float16
+
+
+@pytest.mark.parametrize(
+    ("delta", "scale", "words"),
+    [
+        (math.nan, 1.0, "'n' is nan; nothing was added"),
+        (10**400, 1.0, "'n' is inf; nothing was added"),
+        (1e300, 1e300, "'n' is inf; nothing was added"),
+        (1.0, math.nan, "'n' is multiplied by scale=nan"),
+        ([1.0, math.inf], 1.0, r"'w' is nan, infinite or too large in 1 of 2 elements, the first at \[1\]: inf; nothing"),
+        (numpy.full(2, 1e30, "float32"), 1e30, r"in 2 of 2 elements, the first at \[0\]: 1.*e\+30 times 1e\+30; nothing"),
+    ],
+)
+def test_a_push_that_would_spoil_the_sum_names_the_id_the_place_and_the_fix(delta: Any, scale: float, words: str) -> None:
+    store = MemoryStore()
+    store.init_parameter("n", 1.0)
+    store.init_parameter("w", numpy.zeros(2))
+    with pytest.raises(ValueError, match=words) as caught:
+        store.increment_gradient("w" if hasattr(delta, "__len__") else "n", delta, scale)
+    assert "find its cause" in str(caught.value)
+    assert (store.get_gradient("n"), store.get_gradient_count("n"), store.get_gradient_count("w")) == (0.0, 0, 0)
+
+
+def test_large_finite_gradients_are_no_infinities(recwarn: pytest.WarningsRecorder) -> None:
+    store = MemoryStore()
+    store.init_parameter("w", numpy.zeros((2, 2)))
+    store.init_parameter("e", numpy.zeros((0, 2)))
+    store.increment_gradient("w", numpy.full((2, 2), 1e200).T)  # its square is infinite
+    store.increment_gradient("w", numpy.full((2, 2), 1e30, "float32"))
+    store.increment_gradient("e", numpy.zeros((0, 2)))
+    assert store.get_gradient("w").tolist() == [[1e200, 1e200], [1e200, 1e200]]
+    assert not recwarn.list
 
 
 def test_float32_stays_float32() -> None:

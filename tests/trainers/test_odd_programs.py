@@ -216,3 +216,43 @@ def test_no_gain_is_claimed_from_noise(algorithm: Any, held_out: bool, seeds: in
     what = f"{algorithm.__name__}{'' if held_out else ' without held-out rows'}"
     print(f"R12: {what}: {claimed} of {seeds} null problems claimed a gain, {accepted} accepted a step on the way")
     assert claimed <= max(1, 0.08 * seeds)
+
+
+class Line(pg.Module):
+    """Asks no model."""
+
+    def __init__(self) -> None:
+        self.slope = pg.Parameter(0.0, space=pg.Number(low=-5, high=5))
+
+    def forward(self, x: float) -> Any:
+        return self.slope * x
+
+
+@pytest.mark.parametrize("algorithm", ["basic", "beam", "minibatch", "pareto", "ucb"])
+def test_a_program_without_a_model_has_a_budget_too(algorithm: str) -> None:
+    """Its rows count as calls; before, nothing ever used up the calls of a budget."""
+    ran = 0
+
+    def near(output: float, target: float) -> float:
+        nonlocal ran
+        ran += 1
+        return -abs(output - target)
+
+    data = pg.data.rows([{"x": float(i), "y": 2.0 * i} for i in range(1, 25)], target="y")
+    options: Any = {"algorithm": algorithm, "optimizer": pg.optimizers.EvolutionStrategy(), "journal": False, "progress": None, "seed": 1}
+    result = pg.fit(Line(), data, metric=near, budget="300 calls", **options)
+    assert ran <= 300
+    assert result.stopped.startswith("budget: ")
+
+
+def test_time_is_over_for_a_program_without_a_model_too() -> None:
+    """The clock is asked before every stage, not only before a model's call."""
+    slow = pg.optimizers.EvolutionStrategy()
+    data = pg.data.rows([{"x": float(i), "y": 2.0 * i} for i in range(1, 25)], target="y")
+
+    def never(output: float, target: float) -> float:
+        time.sleep(0.02)
+        return -1.0 - abs(output - target)
+
+    result = pg.fit(Line(), data, metric=never, optimizer=slow, algorithm="ucb", budget="1 s", journal=False, progress=None)
+    assert result.stopped == "budget: the budget's time is over"

@@ -34,7 +34,7 @@ def open_files(url: str, wait: float, options: Mapping[str, Any]) -> LocalFiles 
     Raises:
         UsageError: it names no place, or options that a local directory has not.
     """
-    if scheme_of(url) == "fsspec":
+    if scheme_of(url) in ("fsspec", "fsspec+"):
         raise UsageError(f"{redacted(url)!r:.80} names no file system; write 'fsspec+SCHEME://place'")
     if scheme_of(url) != "file":
         return RemoteFiles(url.removeprefix("fsspec+"), options)

@@ -30,6 +30,7 @@ _FORMAT, _VERSION = "paragrad files, remote", 1
 _MARK = json.dumps({"format": _FORMAT, "version": _VERSION})
 _EVERY = 256
 _PAUSES = (0.01, 0.05, 0.2)
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "sftp": "paramiko", "hdfs": "pyarrow"}
 
 
 class RemoteFiles:
@@ -248,7 +249,10 @@ def _filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise UsageError(f"{redacted(url)!r}: {error}; install what fsspec needs for {scheme_of(url)!r}") from None
+        missing = fsspec.registry.known_implementations.get(scheme_of(url), {}).get("err", error)
+        package = _PACKAGES.get(scheme_of(url))
+        fix = f"pip install {package}" if package else "install what it names"
+        raise UsageError(f"{redacted(url)!r:.120} needs a package that fsspec does not bring: {fix} ({missing})") from None
     except ValueError as error:
         raise UsageError(f"{redacted(url)!r} names no file system: {error}") from None
     if not root.strip("/"):
