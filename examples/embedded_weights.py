@@ -22,7 +22,8 @@ PHRASES = ("Think in steps.", "Take your time.", "Answer at once.", "Be brief.")
 
 def questions(count: int, split: str, seed: int = 0) -> list[tuple[str, str, int]]:
     """Questions, answers with their steps, and the numbers; no question is in two splits."""
-    draw, found = random.Random(seed), {}
+    draw = random.Random(seed)
+    found: dict[str, tuple[str, int]] = {}
     while len(found) < count:
         content = draw_counting(draw, SIZES)
         if content.split() == split:
@@ -53,14 +54,14 @@ class Counter(pg.Module):
 def main(steps: int = 8, test: int = 50) -> dict[str, float]:
     """Train, and measure on held-out questions: before, after, and with each half put back."""
     program, rows, held_out = Counter(), questions(120, "train"), questions(test, "test")
-    optimizer = partition({"text": EditSearch(bank=PHRASES), "tensor": Adam(lr=0.02)}, program.parameters())
+    optimizer: Any = partition({"text": EditSearch(bank=PHRASES), "tensor": Adam(lr=0.02)}, program.parameters())
     first = {path: parameter.value for path, parameter in program.named_parameters().items()}
     found = {"before": program.right(held_out)}
     for step in range(steps):
         batch = [rows[(step * 8 + i) % len(rows)] for i in range(8)]
         optimizer.zero_grad()
         program(batch).backward()
-        losses = []
+        losses: list[tuple[float, int, Any]] = []
         for candidate in optimizer.propose(n=3):
             with pg.parameter_context(candidate):
                 losses.append((program.predict(batch), len(losses), candidate))

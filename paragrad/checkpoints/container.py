@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from paragrad.checkpoints.atomic import replacing
+from paragrad.checkpoints.atomic import ahead, replacing
 from paragrad.errors import DataError
 
 DTYPES = {
@@ -67,9 +67,12 @@ def write(path: Path, blobs: Sequence[Blob], digests: Sequence[str] = ("crc32",)
     blank = {name: " ".join([DIGESTS[name](b"")] * len(blobs)) for name in digests}
     with ThreadPoolExecutor(2) as pool, replacing(path) as file:
         sums = {name: [pool.submit(DIGESTS[name], blob.data) for blob in blobs] for name in digests}
-        _put(file, _header(table, blank))
-        for blob in blobs:
-            _put(file, blob.data)
+        head = _header(table, blank)
+        with ahead(file, len(head) + end) as written:
+            _put(file, head)
+            for blob in blobs:
+                _put(file, blob.data)
+                written()
         file.seek(0)
         _put(file, _header(table, {name: " ".join(each.result() for each in found) for name, found in sums.items()}))
 

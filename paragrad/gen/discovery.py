@@ -20,8 +20,11 @@ def parameter_ids(f: GenerativeFunction, context: Any = None) -> dict[Any, list[
     """
     env = Environment(resolved(context))
     found: dict[Any, list[tuple[Any, str]]] = {}
+    known: set[tuple[int, str]] = set()  # two functions of one qualified name share their parameters
     for gen_fn in reachable(f):
-        names = [name for _, name in _stored(gen_fn, env)]
+        stored = {(id(store), encode_id((gen_fn, name))): name for store, name in _stored(gen_fn, env)}
+        names = [name for key, name in stored.items() if key not in known]
+        known.update(stored)
         if names:
             found.setdefault(env.store(gen_fn), []).extend((gen_fn, name) for name in names)
     return found

@@ -70,9 +70,35 @@ class View:
                     f"parameter {name!r:.80} of {owner!r} does not exist in {self.store!r}; write gen.param({name!r:.80}, initial value), "
                     f"or gen.init_parameter(({owner!r}, {name!r:.80}), value, context)"
                 ) from None
+        if init.__class__ is not float or entry.value.__class__ is not float:
+            self._refuse_conflict(owner, name, entry.value, init)
         found = Read(entry.value, entry.version, self.store, self.commit, id)
         self.reads[name] = found
         return found
+
+    def _refuse_conflict(self, owner: Any, name: str, value: Any, init: Any) -> None:
+        if init is not MISSING and (kinds := _conflict(value, init)):
+            raise UsageError(
+                f"parameter {name!r:.80} of {owner!r} is {kinds[0]} in {self.store!r}, and gen.param({name!r:.80}, …) begins with {kinds[1]}; "
+                f"start it anew with gen.init_parameter(({owner!r}, {name!r:.80}), value, context), or change the first value in the source"
+            )
+
+
+def _conflict(value: Any, init: Any) -> tuple[str, str] | None:
+    """What a parameter is and what its declaration begins with, in words, where those are surely of different shapes."""
+    if callable(init) and not hasattr(init, "shape"):
+        return None
+    is_text, wants_text = isinstance(value, str), isinstance(init, str)
+    have, want = (() if isinstance(each, Real) else getattr(each, "shape", None) for each in (value, init))
+    if is_text == wants_text and (have is None or want is None or tuple(have) == tuple(want)):
+        return None
+    if not (is_text or have is not None) or not (wants_text or want is not None):
+        return None
+    kinds = [
+        "a text" if text else f"an array of shape {tuple(shape or ())}" if shape else "a number"
+        for text, shape in ((is_text, have), (wants_text, want))
+    ]
+    return kinds[0], kinds[1]
 
 
 class Environment:
@@ -124,8 +150,13 @@ class Environment:
             raise UsageError(
                 f"the parameter context has no store for {gen_fn!r}: it holds {keys}; add {wanted}'default' or the function itself"
             )
-        if found.__class__ is str:
-            raise UsageError(f"the parameter context holds the URL {found!r:.80}; open it once: pg.stores.open({found!r:.80})")
+        if not hasattr(found, "get_entry"):
+            fix = (
+                f"open it once: pg.stores.open({found!r:.80})"
+                if isinstance(found, str)
+                else "give a store, such as pg.stores.open('memory:')"
+            )
+            raise UsageError(f"the parameter context holds {found!r:.80} where {gen_fn!r} needs a store; {fix}")
         return found
 
     def pin(self, store: Any) -> int:
@@ -165,8 +196,8 @@ def environment(context: Any = None, rng: Any = None, size: int | None = None) -
     """The environment of one execution, from what the caller gave."""
     if rng is not None:
         rng = generator(rng)
-    if size is not None and size < 1:
-        raise UsageError(f"batch={size} samples make no batch; give 1 or more")
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise UsageError(f"batch={size!r:.40} samples make no batch; give a whole number, 1 or more")
     return Environment(resolved(context), rng, size)
 
 
@@ -197,6 +228,8 @@ def init_parameter(id: tuple[GenerativeFunction, str], value: Any, context: Any 
     Returns:
         The store's commit.
     """
+    if not isinstance(id, tuple) or len(id) != 2:
+        raise UsageError(f"{id!r:.80} is no parameter of a generative function; write gen.init_parameter((f, 'name'), value)")
     owner, name = id
     value = starting(value)
     return int(Environment(resolved(context)).store(owner).init_parameter((owner, name), value, space_for(value, parameter=True)))

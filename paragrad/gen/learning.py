@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 from paragrad.errors import StaleTrace, UsageError
@@ -10,6 +11,7 @@ from paragrad.events import emit
 from paragrad.gen.choices import Choices, Selection, select
 from paragrad.gen.environment import Read, environment
 from paragrad.gen.trace import Trace
+from paragrad.stores.accumulate import within
 
 _ALL, _NONE = ~select(), select()
 STALE = ("raise", "keep", "reevaluate")
@@ -42,8 +44,8 @@ def choice_gradients(trace: Trace, selection: Selection | None = None, retgrad: 
     Raises:
         UsageError: a ``retgrad`` for a function whose return value is not marked.
     """
-    f = trace.gen_fn
     _refuse_retgrad(trace, retgrad)
+    f = trace.gen_fn
     found = f.gradients(trace, _ALL if selection is None else selection, retgrad, f.argument_grads)
     values = trace.choices
     return _arguments(trace, found.args), Choices.flat({address: values[address] for address in found.choices}), Choices.flat(found.choices)
@@ -81,6 +83,8 @@ def accumulate_param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1
 def param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: str = "raise") -> ParamGradients:
     """What ``accumulate_param_gradients`` would push, for loops that add up several traces first."""
     _refuse_retgrad(trace, retgrad)
+    if isinstance(scale, str):
+        raise UsageError(f"scale={scale!r:.40} is no factor; give a number, or for a batched trace one per sample")
     if stale not in STALE:
         raise UsageError(f"stale={stale!r} is none of {', '.join(map(repr, STALE))}")
     if stale != "keep":
@@ -96,7 +100,12 @@ def param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: 
 
 
 def push_gradients(found: ParamGradients, scale: float = 1.0) -> None:
-    """Add derivatives to the stores their trace read from; if one store fails, what others got is taken back."""
+    """Add derivatives to the stores their trace read from; if one store fails, what others got is taken back.
+
+    Raises:
+        ValueError: a derivative is nan or infinite; it names the parameter, and nothing was pushed.
+    """
+    refuse_unfinished(found.params.items(), scale)
     reads = found.trace.reads
     done: list[tuple[Read, Any]] = []
     try:
@@ -108,6 +117,25 @@ def push_gradients(found: ParamGradients, scale: float = 1.0) -> None:
         for read, grad in done:
             read.store.increment_gradient(read.id, grad, -scale)
         raise
+
+
+def refuse_unfinished(params: Iterable[tuple[tuple[Any, str], Any]], scale: float = 1.0) -> None:
+    """Refuse derivatives that a store would refuse, before the first is pushed: taking others back would cost digits."""
+    for (owner, name), grad in params:
+        if isfinite(grad * scale) if grad.__class__ is float else _finite(grad, scale):
+            continue
+        times = "" if scale == 1.0 else f", times the scale {scale:g},"
+        raise ValueError(
+            f"the derivative for the parameter {name!r:.80} of {owner!r}{times} is nan or infinite ({grad!r:.80}); nothing was pushed: "
+            "look for a choice of nan, one outside its support, the log of 0 or a division by 0 in the body"
+        )
+
+
+def _finite(grad: Any, scale: float) -> bool:
+    import numpy
+
+    array = numpy.asarray(grad)
+    return array.dtype.kind != "f" or within(array, scale) or bool(numpy.isfinite(array * scale).all())
 
 
 def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
@@ -165,6 +193,9 @@ def _zero(arg: Any) -> Any:
 
 
 def _refuse_retgrad(trace: Trace, retgrad: Any) -> None:
+    if not isinstance(trace, Trace):
+        hint = "generate and update give a tuple: take its first" if isinstance(trace, tuple) else "gen.simulate and gen.generate make one"
+        raise UsageError(f"{trace!r:.80} is no trace; {hint}")
     if retgrad is not None and not trace.gen_fn.output_grad:
         raise UsageError(
             f"the return value of {trace.gen_fn!r} is not marked as differentiable, so it takes no retgrad; annotate it "

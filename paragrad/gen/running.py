@@ -71,10 +71,11 @@ class Run:
             raise _twice(self.gen_fn, address)
         try:
             value, logp = self.chosen(dist, address)
-        except AttributeError:
-            if hasattr(dist, "logpdf"):
+        except (AttributeError, TypeError):
+            if hasattr(dist, "logpdf") and not isinstance(dist, type):
                 raise
-            raise UsageError(f"{dist!r:.60} is no distribution; write gen.sample(gen.normal(0.0, 1.0), {address!r:.40})") from None
+            what = "a distribution without arguments" if isinstance(dist, type) else "no distribution"
+            raise UsageError(f"{dist!r:.60} is {what}; write gen.sample(gen.normal(0.0, 1.0), {address!r:.40})") from None
         values[address] = value
         self.logps[address] = logp
         self.score += logp

@@ -45,12 +45,13 @@ def generate(
         The trace and its weight: the sum of the log probabilities of the constrained choices.
 
     Raises:
-        UsageError: unused constraints under ``strict``, with the addresses there are.
+        UsageError: unused constraints under ``strict``, with the addresses there are; or a value that is nan.
     """
     given = choicemap(constraints)
     trace, weight = _function(f).generate(_arguments(args), given, environment(context, rng, batch))
     if strict:
         refuse_unused(given, trace)
+    _refuse_nan(given, weight)
     return trace, weight
 
 
@@ -73,6 +74,7 @@ def assess(
     given = choicemap(choices)
     trace = _function(f).assess(_arguments(args), given, environment(context, None, batch))
     refuse_unused(given, trace)
+    _refuse_nan(given, trace._score)
     return trace._score, trace.retval
 
 
@@ -93,9 +95,11 @@ def update(
         UsageError: a constraint that no choice takes.
     """
     given = choicemap(constraints)
+    trace = _trace(trace)
     env = environment(trace.context, rng, trace.env.size)
     made, weight, discard = trace.gen_fn.update(trace, trace.args if args is None else _arguments(args), given, env)
     refuse_unused(given, made)
+    _refuse_nan(given, weight)
     return made, weight, Change.between(trace.retval, made.retval), discard
 
 
@@ -104,14 +108,14 @@ def regenerate(trace: Trace, selection: Selection, args: tuple[Any, ...] | None 
 
     The weight is that of a Metropolis-Hastings move: the difference of the log probabilities of the kept choices.
     """
-    env = environment(trace.context, rng, trace.env.size)
+    env = environment(_trace(trace).context, rng, trace.env.size)
     made, weight = trace.gen_fn.regenerate(trace, trace.args if args is None else _arguments(args), selection, env)
     return made, weight, Change.between(trace.retval, made.retval)
 
 
 def project(trace: Trace, selection: Selection) -> Any:
     """The part of the score that the selected choices make up; ``select()`` gives 0, ``~select()`` the score."""
-    return trace.gen_fn.project(trace, selection)
+    return _trace(trace).gen_fn.project(trace, selection)
 
 
 def refuse_unused(given: Choices, trace: Trace) -> None:
@@ -130,10 +134,26 @@ def refuse_unused(given: Choices, trace: Trace) -> None:
         )
 
 
+def _refuse_nan(given: Choices, weight: Any) -> None:
+    """Where a weight is nan because a given value is, name the address."""
+    if weight.__class__ is not float or weight == weight:
+        return
+    for address, value in given.items():
+        if isinstance(value, float) and value != value:
+            raise UsageError(f"the value given at {address!r:.80} is nan, which has no density; leave the address out, then it is sampled")
+
+
 def _function(f: Any) -> GenerativeFunction:
     if not isinstance(f, GenerativeFunction):
         raise UsageError(f"{f!r:.80} is no generative function; decorate it with @gen.generative")
     return f
+
+
+def _trace(trace: Any) -> Trace:
+    if not isinstance(trace, Trace):
+        hint = "generate and update give a tuple: take its first" if isinstance(trace, tuple) else "gen.simulate and gen.generate make one"
+        raise UsageError(f"{trace!r:.80} is no trace; {hint}")
+    return trace
 
 
 def _arguments(args: Any) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paragrad.ops.shapes import broadcast, raw, unbroadcast
+from paragrad.ops.shapes import arrayed, broadcast, raw, unbroadcast
 from paragrad.trace.operation import STOP, Operation, Rule
 from paragrad.trace.record import operate
 from paragrad.trace.variable import Variable
@@ -53,6 +53,8 @@ def _elementwise(name: str, rule: Callable[[Any, Any, Any], Any], doc: str) -> C
 exp = _elementwise("exp", lambda g, out, x: g * out, "e to the power of every element.")
 expm1 = _elementwise("expm1", lambda g, out, x: g * (out + 1.0), "exp(x) - 1, exact near 0.")
 log = _elementwise("log", lambda g, out, x: g / x, "The natural logarithm of every element.")
+log2 = _elementwise("log2", lambda g, out, x: g / (x * 0.6931471805599453), "The logarithm to base 2 of every element.")
+log10 = _elementwise("log10", lambda g, out, x: g / (x * 2.302585092994046), "The logarithm to base 10 of every element.")
 log1p = _elementwise("log1p", lambda g, out, x: g / (x + 1.0), "log(1 + x), exact near 0.")
 sqrt = _elementwise("sqrt", lambda g, out, x: g * 0.5 / out, "The square root of every element.")
 square = _elementwise("square", lambda g, out, x: g * 2.0 * x, "The square of every element.")
@@ -77,7 +79,8 @@ def sigmoid(x: Any) -> Any:
 
 def _larger(a: Any, b: Any) -> Any:
     """1 where a > b, 1/2 where they are equal, 0 elsewhere."""
-    return (raw(a) > raw(b)) * 0.5 + (raw(a) >= raw(b)) * 0.5
+    left, right = arrayed(raw(a)), arrayed(raw(b))
+    return (left > right) * 0.5 + (left >= right) * 0.5
 
 
 _maximum = traced(
@@ -99,8 +102,8 @@ _where = traced(
     lambda condition, a, b: _numpy("where", condition, a, b),
     ("condition", "left", "right"),
     STOP,
-    lambda g, out, condition, a, b: unbroadcast(g * (raw(condition) != 0), a),
-    lambda g, out, condition, a, b: unbroadcast(g * (raw(condition) == 0), b),
+    lambda g, out, condition, a, b: unbroadcast(g * (arrayed(raw(condition)) != 0), a),
+    lambda g, out, condition, a, b: unbroadcast(g * (arrayed(raw(condition)) == 0), b),
 )
 
 
@@ -266,8 +269,10 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return reshape(x, _numpy("squeeze", raw(x), axis=axis).shape)
 
 
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays joined along an axis they have."""
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """Arrays joined along an axis they have; None: all their elements in one dimension."""
+    if axis is None:
+        arrays, axis = [reshape(x, -1) for x in arrays], 0
     return _concatenate(list(arrays), axis)
 
 

@@ -5,26 +5,54 @@ The kernel knows no arrays; it asks here by name (``registry.facets``) before it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from paragrad.ops import tensor
 from paragrad.trace.variable import Variable
 
+def _clip(x: Any, low: Any = None, high: Any = None, **named: Any) -> Any:
+    """``clip`` with numpy's names of its bounds."""
+    bounds = {"min": low, "max": high} | {name.removeprefix("a_"): bound for name, bound in named.items()}
+    return tensor.clip(x, bounds["min"], bounds["max"])
+
+
+def _row(x: Any) -> Any:
+    return x if len(_shape(x)) > 1 else tensor.reshape(x, (1, -1))
+
+
+def _hstack(arrays: Sequence[Any]) -> Any:
+    flat = [x if _shape(x) else tensor.reshape(x, 1) for x in arrays]
+    return tensor.concatenate(flat, axis=0 if len(_shape(flat[0])) == 1 else 1)
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    from importlib import import_module
+
+    return tuple(import_module("numpy").shape(x._n.value if isinstance(x, Variable) else x))
+
+
 _SAME = (
-    "clip", "concatenate", "cos", "exp", "expand_dims", "expm1", "log", "log1p", "max", "maximum", "mean", "min", "minimum", "reshape", "sin", "sqrt",
+    "concatenate", "cos", "exp", "expand_dims", "expm1", "log", "log10", "log1p", "log2", "max", "maximum", "mean", "min", "minimum", "reshape", "sin", "sqrt",
     "square", "squeeze", "stack", "sum", "swapaxes", "tanh", "transpose", "var", "where",
 )  # fmt: skip
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {name: getattr(tensor, name) for name in _SAME} | {
     "amax": tensor.max,
     "amin": tensor.min,
+    "clip": _clip,
     "dot": lambda a, b: a @ b,
     "matmul": lambda a, b: a @ b,
+    "hstack": _hstack,
+    "outer": lambda a, b: tensor.reshape(a, (-1, 1)) * tensor.reshape(b, (1, -1)),
     "ravel": lambda x: tensor.reshape(x, -1),
+    "std": lambda x, axis=None, *, keepdims=False: tensor.sqrt(tensor.var(x, axis, keepdims=keepdims)),
+    "vstack": lambda arrays: tensor.concatenate([_row(x) for x in arrays]),
 }
 """numpy's name to the traced function."""
 
-METHODS = frozenset({"clip", "dot", "flatten", "max", "mean", "min", "ravel", "reshape", "squeeze", "sum", "swapaxes", "transpose", "var"})
+_TAKEN: Mapping[str, Collection[str]] = {"clip": {"a_max", "a_min", "max", "min"}}
+
+METHODS = frozenset({"clip", "dot", "flatten", "max", "mean", "min", "ravel", "reshape", "squeeze", "std", "sum", "swapaxes", "transpose", "var"})
 """Methods of arrays that Variables have too."""
 
 
@@ -34,11 +62,15 @@ def array_method(variable: Variable[Any], name: str) -> Any:
         return NotImplemented
     if name == "T":
         return tensor.transpose(variable)
+    if name == "astype":
+        return variable.cast  # type: ignore[attr-defined]
     if name not in METHODS:
         return NotImplemented
     function = FUNCTIONS["ravel" if name == "flatten" else name]
 
     def method(*args: Any, **kwargs: Any) -> Any:
+        if name in ("flatten", "ravel") and (args or kwargs):
+            raise TypeError(f"{name} of a Variable takes no order; its rows stay together")
         if name in ("reshape", "transpose") and len(args) > 1:  # v.reshape(2, 3)
             args = (args,)
         return function(variable, *args, **kwargs)
@@ -50,6 +82,6 @@ def array_method(variable: Variable[Any], name: str) -> Any:
 def array_function(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """numpy's function ``name`` on Variables, traced; NotImplemented when only plain values will do."""
     function = FUNCTIONS.get(name)
-    if function is None or kwargs.keys() - {"axis", "keepdims"}:
+    if function is None or kwargs.keys() - _TAKEN.get(name, {"axis", "keepdims"}):
         return NotImplemented
     return function(*args, **kwargs)

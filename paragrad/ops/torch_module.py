@@ -60,6 +60,9 @@ class _Held:
         self.module = module
         self.lock = RLock()
 
+    def __reduce__(self) -> Any:
+        return (_Held, (self.module,))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> _Held:
         return _Held(deepcopy(self.module, memo))
 
@@ -86,6 +89,8 @@ class TorchModule(Module):
         self.training = bool(module.training)
         self.code = Code(self._run, type(module).__name__, device=device)
         self.__doc__ = type(module).__doc__
+        if any(hasattr(tensor, "materialize") for tensor in (*module.parameters(), *module.buffers())):
+            raise UsageError(f"{type(module).__name__} has parameters whose shapes torch does not know yet; call it once, then from_torch")
         kept = set(module.state_dict())
         weights = {name: tensor for name, tensor in module.named_parameters() if frozen or tensor.requires_grad}
         buffers = {name: tensor for name, tensor in module.named_buffers() if frozen and name in kept}
@@ -214,6 +219,8 @@ def from_torch(fn_or_module: Any = None, *, random: bool | None = None, device: 
     torch = needed()
     if isinstance(fn_or_module, torch.nn.Module):
         return TorchModule(fn_or_module, random=random, device=device, frozen=frozen)
+    if isinstance(fn_or_module, type) and issubclass(fn_or_module, torch.nn.Module):
+        raise UsageError(f"from_torch takes a module, not the class {fn_or_module.__name__}; write {fn_or_module.__name__}(...)")
     if not callable(fn_or_module) or isinstance(fn_or_module, (Variable, Module)):
         raise UsageError(f"from_torch takes a torch function or an nn.Module, not {fn_or_module!r}")
     return TorchFunction(fn_or_module, random=bool(random), device=device)

@@ -122,14 +122,22 @@ def taken(result: Any, tensors: list[Any], name: str) -> Any:
         tensors.append(result)
         return value_of(result)
     if isinstance(result, (list, tuple)):
-        parts = [taken(x, tensors, name) for x in result]
+        parts = [_part(x, tensors, name) for x in result]
         return parts if isinstance(result, list) else tuple(parts)
     if isinstance(result, dict):
-        return {key: taken(x, tensors, name) for key, x in result.items()}
+        return {key: _part(x, tensors, name) for key, x in result.items()}
     if isinstance(result, (int, float)):
         tensors.append(None)
         return result
-    raise TypeError(f"{name} returned {type(result).__name__}; return tensors or numbers, alone or in a list, tuple or dict")
+    raise TypeError(f"{name} returned {type(result).__name__}; return tensors or numbers, alone or in a list, tuple or dict (which may hold None)")
+
+
+def _part(result: Any, tensors: list[Any], name: str) -> Any:
+    """One of several outputs, which may be None."""
+    if result is None:
+        tensors.append(None)
+        return None
+    return taken(result, tensors, name)
 
 
 def flat(gradient: Any, value: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from paragrad.optimizers.base import Transform
 from paragrad.protocols.evidence import Ask, Candidate, Evidence, ParameterEvidence
 from paragrad.stores.flat_binding import bound
 from paragrad.stores.flat_cells import ParameterGroup
-from paragrad.trace.state import STATE
+from paragrad.trace.state import STATE, before_write
 
 
 class Descent(Transform):
@@ -102,7 +102,7 @@ class Descent(Transform):
             ProposalError: a space or constraint refuses a value; nothing was written.
         """
         groups = self._groups
-        if candidate is not None or groups is None or STATE.get().overlay is not None:
+        if before_write().overlay is not None or candidate is not None or groups is None:
             return self._by_candidate(candidate)
         if not all([group.gathered() for group in groups]):
             self._bind()

@@ -52,7 +52,7 @@ class Adam(Rule):
         ``first`` and ``second`` are the moments over ``1 - beta``, and all corrections are folded into two numbers:
         ten passes over the arrays in place of fifteen.
         """
-        from numpy import divide, sqrt
+        import numpy
 
         one, two = self.betas
         t = state["t"] + 1
@@ -66,10 +66,10 @@ class Adam(Rule):
         part = gradients * gradients
         second = state["second"] * scalar(two, kind)
         second += part
-        root = sqrt(second, out=part)
+        root = numpy.sqrt(second, out=part)
         scale = ((1 - two**t) / (1 - two)) ** 0.5
         root += self.eps * scale
-        divide(first, root, out=root)
+        numpy.divide(first, root, out=root)
         root *= -self.lr * scale * (1 - one) / (1 - one**t)
         if self.weight_decay and self.decoupled:
             root -= self.lr * self.weight_decay * values

@@ -36,6 +36,10 @@ class Implementations:
                     return found
         if isinstance(conf, Rule):
             return StoreOptimizer
+        if isinstance(conf, type) and issubclass(conf, Rule):
+            raise UsageError(
+                f"{conf.__name__} is a class of rules; make one: {conf.__name__}(...) with its step, see help(pg.rules.{conf.__name__})"
+            )
         raise UsageError(
             f"{conf!r:.80} is no update rule for {type(store).__name__}; use pg.rules.SGD(lr=0.1) or another Rule, "
             f"or register a class with @pg.implements({type(conf).__name__}, {type(store).__name__})"

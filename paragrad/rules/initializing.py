@@ -34,7 +34,12 @@ def init_optimizer(conf: Any, ids: Any, context: Any = None) -> Optimizer:
     conf = getattr(conf, "rule", conf)
     groups, parameters = _grouped(ids, context)
     if not groups:
-        raise NothingToTrain(f"{ids!r:.80} has no parameters in this context; name at least one id")
+        raise NothingToTrain(
+            f"{ids!r:.80} has no parameters in this context; name at least one id. Parameters of a generative function whose names "
+            "or first values are computed exist once it has run: gen.simulate(f, args, context)"
+            if hasattr(ids, "parameter_ids")
+            else f"no ids were given ({ids!r:.80}); name at least one, such as ['theta']"
+        )
     parts = [IMPLEMENTATIONS.get(conf, store)(conf, own, store) for store, own in groups.values()]
     return Optimizer(conf, parts, parameters)
 

@@ -7,6 +7,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from paragrad.spaces.plain import short
@@ -20,6 +21,14 @@ DTYPES = (*LADDER, "uint16", "uint32", "uint64")
 _KNOWN = frozenset(DTYPES)
 _MAGIC = b"PGT1"
 _DIGEST = 32
+
+
+@cache
+def ndarray() -> Any:
+    """numpy's class of arrays; numpy is imported when the first value asks for it."""
+    from numpy import ndarray as found
+
+    return found
 
 
 def is_array(value: Any) -> bool:
@@ -44,9 +53,7 @@ def array_of(value: Any, dtype: str | None = None) -> Any:
         TypeError: no numbers, an element type without bytes of fixed size, or narrowing.
         ValueError: ragged lists.
     """
-    import numpy
-
-    made = value if value.__class__ is numpy.ndarray else _numpy(value)
+    made = value if value.__class__ is ndarray() else _numpy(value)
     kind = made.dtype
     name = _NAMES.get(kind.num) or name_of(kind)
     if kind.isnative and (dtype == name or dtype is None) and name in _KNOWN:
@@ -56,6 +63,8 @@ def array_of(value: Any, dtype: str | None = None) -> Any:
     wanted = dtype or name
     if not (widens(name, wanted) or (not is_array(value) and fits(made, wanted))):
         raise TypeError(f"data: {name} does not fit {wanted} without loss; write value.astype({wanted!r}) if that is meant")
+    import numpy
+
     with numpy.errstate(over="ignore"):
         kept = numpy.asarray(made, dtype=wanted)
     if made.dtype.kind == "f" and bool((numpy.isinf(kept) & ~numpy.isinf(made)).any()):
@@ -65,9 +74,18 @@ def array_of(value: Any, dtype: str | None = None) -> Any:
 
 def settled(array: Any) -> Any:
     """A copy that nobody can ever change: its memory is a ``bytes`` object."""
-    import numpy
+    return ndarray()(array.shape, array.dtype, array.tobytes())
 
-    return numpy.ndarray(array.shape, array.dtype, array.tobytes())
+
+def copied(value: Any, shape: tuple[int, ...] | None, dtype: str | None) -> Any:
+    """What ``array_of`` makes of an array of exactly that form; None where more than a look at it is needed."""
+    kind = ndarray()
+    if value.__class__ is not kind or value.shape != shape:
+        return None
+    found = value.dtype
+    if _NAMES.get(found.num) != dtype or dtype is None or not found.isnative or value.base.__class__ is bytes:
+        return None
+    return kind(shape, found, value.tobytes())
 
 
 def is_value(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from paragrad.protocols.data import Demo
 from paragrad.protocols.space import Space
-from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy, name_of
+from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy, name_of, ndarray
 from paragrad.spaces.choice import Choice
 from paragrad.spaces.code import Code, imported
 from paragrad.spaces.demos import Demos
@@ -23,6 +23,7 @@ from paragrad.spaces.text import Text
 
 _TEXT, _BOOL, _INT, _FLOAT = Text(), Choice([False, True]), Number(integer=True), Number()
 _JSON, _LIST, _ARRAY = Json(), List(), Tensor()
+_PLAIN: Mapping[type, Space[Any]] = {str: _TEXT, bool: _BOOL, int: _INT, float: _FLOAT}
 
 
 def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
@@ -51,14 +52,16 @@ def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
     """
     if value is None:
         return None
-    if parameter and type(value).__name__ == "ndarray" and type(value).__module__ == "numpy":  # first, because there may be thousands
-        return _tensor_of(value.shape, name_of(value.dtype))
+    if parameter:  # arrays first, because there may be thousands
+        if hasattr(value, "dtype") and value.__class__ is ndarray():
+            return _tensor_of(value.shape, name_of(value.dtype))
+        if is_lazy(value):
+            return _tensor(value)
+    known = _PLAIN.get(type(value))
+    if known is not None:
+        return known
     if isinstance(value, str):
         return _TEXT
-    if isinstance(value, bool):
-        return _BOOL
-    if type(value) is float:
-        return _FLOAT
     if isinstance(value, numbers.Real):
         return _INT if isinstance(value, numbers.Integral) else _FLOAT
     if is_array(value) or is_lazy(value):

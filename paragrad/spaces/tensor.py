@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paragrad.spaces.arrays import array_of, dtype_name, from_bytes, is_array, is_lazy, made_by, to_bytes, widens
+from paragrad.spaces.arrays import array_of, copied, dtype_name, from_bytes, is_array, is_lazy, made_by, to_bytes, widens
 from paragrad.spaces.base import Base, words_of
 from paragrad.spaces.plain import load, short, unfence
 from paragrad.spaces.wording import shorten
@@ -55,6 +55,10 @@ class Tensor(Base[Any]):
             TypeError: no array of numbers, or a dtype that would be narrowed.
             ValueError: another shape, ragged lists, or an element out of bounds (nan is, when there are bounds).
         """
+        if self.low is None and self.high is None:
+            array = copied(value, self.shape, self.dtype)
+            if array is not None:
+                return array
         array = made_by(value, self.dtype) if is_lazy(value) else array_of(value, self.dtype)
         if self.shape is not None and array.shape != self.shape:
             raise ValueError(f"the array has the shape {array.shape}, wanted {self.shape}; reshape it, or give the Tensor shape=None")

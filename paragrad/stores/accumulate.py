@@ -54,11 +54,16 @@ def checked(id: str, acc: Accumulator, delta: Any, scale: float = 1.0) -> Any:
         ValueError: another shape, or ``delta * scale`` is nan, infinite or beyond the accumulator's type: added, it
             would spoil what others have pushed.
     """
+    if type(delta).__module__ == "torch":
+        delta = _host(delta)
     if acc.shape is None:
         return _checked_number(id, delta, scale)
     import numpy
 
-    array = numpy.asarray(delta)
+    try:
+        array = numpy.asarray(delta)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"the gradient of {id!r:.120} is no array ({str(error)[:120]}); give one number per element") from None
     if array.dtype.kind not in "fiu":
         raise TypeError(f"the gradient of {id!r:.120} must hold real numbers, not {array.dtype}; convert it to {acc.dtype}")
     if array.shape != acc.shape:
@@ -66,7 +71,7 @@ def checked(id: str, acc: Accumulator, delta: Any, scale: float = 1.0) -> Any:
     if array.dtype.kind != "f":
         array = array.astype(working_dtype(acc))
     limit = min(largest_of(array.dtype), largest_of(numpy.dtype(acc.dtype)))
-    if not float(numpy.vdot(array, array)) * scale * scale < limit * limit:  # one fast pass; only a doubtful one is looked at closely
+    if not within(array, scale, limit):
         _refuse_unfinished(id, array, scale, limit)
     return array
 
@@ -85,6 +90,19 @@ def _checked_number(id: str, delta: Any, scale: float) -> float:
     if not math.isfinite(found * scale):
         raise unfinished(id, f"is {found * scale}" if math.isfinite(scale) else f"is multiplied by scale={scale}")
     return found
+
+
+def _host(tensor: Any) -> Any:
+    """A torch tensor as numpy can read it: without its graph, on the host, of a type that numpy has."""
+    found = tensor.detach().cpu()
+    return found.float() if str(found.dtype) == "torch.bfloat16" else found
+
+
+def within(array: Any, scale: float, limit: float = _LARGEST[8]) -> bool:
+    """Whether ``array * scale`` surely is finite and not beyond ``limit``: one fast pass, which may doubt what is very large."""
+    import numpy
+
+    return float(numpy.vdot(array, array)) * scale * scale < limit * limit
 
 
 def largest_of(dtype: Any) -> float:

@@ -16,9 +16,6 @@ from typing import Any
 LARGE = 16384
 """Elements from which a parameter has a lock of its own, so that pushes to large ones do not wait for each other."""
 
-SHORT = 8192
-"""Elements up to which one thread finds a sum of squares fastest; BLAS shares longer ones out, which stalls where others work too."""
-
 
 class Flat:
     """Values and gradient sums of some parameters, end to end.
@@ -182,13 +179,10 @@ class Flat:
 def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
     """A function that says whether an array of this shape holds nan or infinity.
 
-    Of a short array the sum of squares says so in one pass: all terms have one sign, so nothing cancels. Only where
-    it is not finite, which large numbers make it too, each element is looked at.
+    The sum of squares says so in one pass: all its terms have one sign, so nothing cancels. Only where it is not
+    finite, which large numbers make it too, each element is looked at.
     """
     import numpy
 
-    vdot, finite, test = numpy.vdot, numpy.empty(shape, "bool"), numpy.isfinite
-    every = finite.all
-    if finite.size > SHORT:
-        return lambda found: not (test(found, finite), every())[1]
-    return lambda found: not isfinite(vdot(found, found)) and not (test(found, finite), every())[1]
+    vdot, look, finite = numpy.vdot, numpy.isfinite, numpy.empty(shape, "bool")
+    return lambda found: not isfinite(vdot(found, found)) and not look(found, finite).all()

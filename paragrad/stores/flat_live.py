@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 from paragrad.stores.accumulate import Accumulator, checked, total
@@ -37,8 +38,11 @@ class FlatLive:
 
     def push(self, name: str, delta: Any, scale: float, token: str | None) -> bool:
         """Add once; a known ``token`` adds nothing. False: another accumulator has taken over, push there."""
-        fitting = checked(name, self.template, delta, scale)
-        term = fitting if scale == 1.0 else fitting * scale
+        if delta.__class__ is float and self.view is None and isfinite(delta * scale):  # what most pushes to a number are
+            term = delta * scale
+        else:
+            fitting = checked(name, self.template, delta, scale)
+            term = fitting if scale == 1.0 else fitting * scale
         with self.lock:
             if self.moved:
                 return False
@@ -58,9 +62,9 @@ class FlatLive:
             if self.view is None:
                 flat.fast[self.start] = term
             else:
-                from numpy import copyto
+                import numpy
 
-                copyto(self.view, term, casting="same_kind")
+                numpy.copyto(self.view, term, casting="same_kind")
             return
         self.count += 1
         if self.view is None:

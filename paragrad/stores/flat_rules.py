@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from paragrad.protocols.store import Entry
 from paragrad.stores.backend import Pointer, Row
 from paragrad.stores.flat_group import KEPT, Group, Plan
 from paragrad.stores.flat_live import FlatLive
@@ -154,6 +155,17 @@ class FlatRules:
             Row(id, version, before.ordinal + 1 + at, when, None, before.spec, group.leaf(place, buffer), before.shape)
             for at, (version, when, buffer) in enumerate(group.steps())
         ]
+
+    def entry(self, id: str, at: int | None) -> Entry | None:
+        """What the last step wrote, where that is what commit ``at`` (None: now) reads; None: look closely."""
+        found = self.places.get(id)
+        if found is None or found[0].last is None:
+            return None
+        group, place = found
+        version, when, buffer = group.last  # type: ignore[misc]  # read once, as steps do not wait for readers
+        if version < self.store._histories[id][-1].version or (at is not None and version > at):
+            return None
+        return Entry(version, group.leaf(place, buffer), when)
 
     def newest(self, id: str, at: int | None) -> Row | None:
         """The newest step not later than commit ``at``.

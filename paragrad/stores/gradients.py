@@ -43,6 +43,8 @@ class Gradients(Values):
         """
         if isinstance(scale, bool) or not isinstance(scale, int | float):
             raise TypeError(f"scale must be a number, not {type(scale).__name__}; scale=1.0 adds delta itself")
+        if token is not None and not isinstance(token, str):
+            raise TypeError(f"token must be a text that names this push, not {token!r:.60}; write token='batch 3', say")
         self._push(encode_id(id), delta, float(scale), token)
 
     def get_gradient(self, id: ParameterId) -> Any:
@@ -64,6 +66,8 @@ class Gradients(Values):
             KeyError: unknown id; nothing was taken.
             TypeError: a parameter without numeric gradient; nothing was taken.
         """
+        if isinstance(ids, str):
+            raise UsageError(f"take_gradients takes several ids; write take_gradients([{ids!r:.80}])")
         names = {encode_id(id): id for id in ids}
         self.return_lost_leases()
         lease_id, slot, taken = self._take(list(names))

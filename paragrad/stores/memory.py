@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from paragrad.errors import Conflict
 from paragrad.protocols.space import Space
-from paragrad.protocols.store import ParameterId
+from paragrad.protocols.store import Entry, ParameterId
 from paragrad.stores.accumulate import Accumulator, decode, encode
 from paragrad.stores.backend import Decide, Pointer, Row
 from paragrad.stores.flat_live import FlatLive
 from paragrad.stores.flat_rules import FlatRules
 from paragrad.stores.gradients import no_gradient
-from paragrad.stores.ids import gradient_key, state_key
+from paragrad.stores.ids import HEAD, gradient_key, state_key
 from paragrad.stores.keyvalue import KeyValueStore
 from paragrad.stores.live import Live
 from paragrad.stores.publish import Draft
@@ -126,6 +126,18 @@ class MemoryStore(KeyValueStore):
         """
         with self._lock:
             return self._flat.apply(conf, ids, state_name)
+
+    def commit(self) -> int:
+        """The number of the latest commit, 0 for an empty store."""
+        head, flat = self._stored.get(HEAD), self._flat.head
+        if head is not flat[0]:
+            return super().commit()
+        return flat[1]
+
+    def get_entry(self, id: ParameterId, at: int | None = None) -> Entry:
+        """See ``Values.get_entry``; what the last step wrote is read at once."""
+        found = self._flat.entry(id, at) if id.__class__ is str else None  # type: ignore[arg-type]
+        return found if found is not None else super().get_entry(id, at)
 
     def release(self, name: str, ids: Sequence[ParameterId] | None = None, note: str | None = None) -> str:
         """See ``Releases.release``; no step comes between reading the versions and holding them."""

@@ -27,7 +27,7 @@ def open(url: str, **options: Any) -> Any:
         StoreError: the store cannot be opened.
     """
     scheme, made = _found(url)
-    _refuse_unknown(scheme, made, url, options)
+    _refuse_unknown(scheme, made, options)
     store = made(scheme_of(url) + url[len(scheme_of(url)) :], **options)
     recover = getattr(store, "recover", None)
     if recover is not None:
@@ -46,18 +46,20 @@ def _found(url: Any) -> tuple[str, Any]:
         scheme = scheme.partition("+")[0]  # "fsspec+SCHEME://..." names any file system of fsspec
     if scheme not in stores:
         known = ", ".join(f"{name}:" for name in stores.names())
-        near = get_close_matches(scheme, stores.names(), 1, 0.5)
+        near = get_close_matches(scheme, stores.names(), 1, 0.55) if len(scheme) > 2 else []
         hint = f"; did you mean '{near[0]}:'" if near else "; a file's path is written 'sqlite:///path'" if len(scheme) == 1 else ""
         raise UnknownName(f"no store has the scheme {scheme!r} ({redacted(url):.80}){hint}; known: {known}")
     if "#" in url and "@" in url.partition("#")[2]:
         place, _, release = redacted(url).partition("#")
-        raise UsageError(f"{redacted(url):.120} names a release; write open({place!r:.80}).at({release!r:.80}), or pg.parameter_context with it")
+        raise UsageError(
+            f"{redacted(url):.120} names a release; write open({place!r:.80}).at({release!r:.80}), or pg.parameter_context with it"
+        )
     return scheme, stores.get(scheme)
 
 
-def _refuse_unknown(scheme: str, made: Any, url: str, options: dict[str, Any]) -> None:
+def _refuse_unknown(scheme: str, made: Any, options: dict[str, Any]) -> None:
     takes = signature(made.__init__ if isinstance(made, type) else made).parameters.values()
     known = [p.name for p in takes if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][2 if isinstance(made, type) else 1 :]
     unknown = [name for name in options if name not in known]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in takes):
-        raise UsageError(f"{redacted(url):.80}: {scheme}: has no option {unknown[0]!r:.40}; it has {', '.join(known) or 'none'}")
+        raise UsageError(f"{scheme}: stores have no option {unknown[0]!r:.40}; they have {', '.join(known) or 'none'}")

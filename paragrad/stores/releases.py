@@ -76,9 +76,12 @@ class Releases(Values):
         """
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r:.80} is no release name; leave out @, # and blanks in front")
+        if isinstance(ids, str):
+            raise UsageError(f"release takes several ids; write release({name!r:.40}, [{ids!r:.80}])")
         versions = self._versions_now(None if ids is None else [encode_id(id) for id in ids])
         if not versions:
-            raise UsageError(f"nothing to release as {name!r}: {self!r} holds no parameter")
+            why = f"{self!r} holds no parameter" if ids is None else "ids is empty; leave it out to release all parameters"
+            raise UsageError(f"nothing to release as {name!r}: {why}")
         while True:
             number = self._index().get(name, {"count": 0})["count"] + 1
             record = {"versions": versions, "time": time.time(), "note": note}

@@ -161,11 +161,12 @@ def checked_name(name: Any) -> str:
     Raises:
         ValueError: no text, an empty one, or one of more than 1,024 characters.
     """
-    if not isinstance(name, str) or not name.strip():
+    bare = name.strip() if isinstance(name, str) else ""
+    if not bare:
         raise ValueError(f"a Parameter's name is a non-empty str, not {name!r}")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"a Parameter's name has at most {LONGEST_NAME} characters, {shorten(name)!r} has {len(name)}")
-    return name.strip()
+    return bare
 
 
 def checked_flag(name: str, mode: Any) -> bool:

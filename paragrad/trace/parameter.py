@@ -62,7 +62,8 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
     ) -> None:
         if isinstance(data, Variable):
             data = data.value
-        if space is None and data is not None:
+        found = space is None and data is not None
+        if found:
             space = registry.facets.get("space_for")(data, parameter=True)
         if requires_grad.__class__ is not bool or layerwise_parallel.__class__ is not bool:
             checked_flag("requires_grad", requires_grad)
@@ -80,10 +81,10 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
             meta.instruction_to_optimizer, meta.instruction_to_critic = instruction_to_optimizer, instruction_to_critic
         if data is None:
             self._begin(meta, requires_grad, _empty(space))
-        elif is_lazy(data) and hasattr(space, "fitted") and space.kind != "number":
-            self._begin(meta, requires_grad, None, fitting(data, space))
+        elif is_lazy(data) and (found or (hasattr(space, "fitted") and space.kind != "number")):
+            self._begin(meta, requires_grad, None, data if found else fitting(data, space))
         else:
-            self._begin(meta, requires_grad, self.checked(data))
+            self._begin(meta, requires_grad, space.check(data) if found and space.kind == "tensor" else self.checked(data))
         if store is not None and name is not None:
             self.bind_store()
 

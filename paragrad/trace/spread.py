@@ -86,4 +86,4 @@ def zeros(value: Any) -> Any:
         return None if any(x is None for x in named.values()) else named
     if hasattr(value, "shape"):
         return value * 0.0
-    return 0.0 if isinstance(value, (int, float)) else None
+    return 0.0 if isinstance(value, (int, float)) or value is None else None

@@ -218,7 +218,7 @@ def test_V18_matmul_and_arrays_on_the_left() -> None:
     b @= m
     assert np.array_equal(b.value, m @ m)
     with watch() as seen:
-        plain = np.exp(a)
+        plain = np.floor(a)  # has no traced form
     assert type(plain) is np.ndarray
     assert len(seen.escapes) == 1
 

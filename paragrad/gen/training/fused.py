@@ -244,4 +244,4 @@ class Together:
             for arg, slope in zip(args, family.log_density_grad(value, *numbers)[1], strict=True):
                 if arg.__class__ is Tracked and slope is not None:
                     summed = arg.value.__class__ is float and getattr(slope, "shape", ()) == factors.shape
-                    arg.collect(float(slope @ factors) if summed else slope * factors)
+                    arg.collect(float(slope.dot(factors)) if summed else slope * factors)

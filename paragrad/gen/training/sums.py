@@ -8,7 +8,7 @@ from typing import Any
 
 from paragrad.errors import UsageError
 from paragrad.gen.environment import Read
-from paragrad.gen.learning import ParamGradients
+from paragrad.gen.learning import ParamGradients, refuse_unfinished
 
 
 class GradientSum:
@@ -41,6 +41,7 @@ class GradientSum:
 
     def push(self) -> None:
         """Add everything to the stores it was read from; if one fails, what others got is taken back."""
+        refuse_unfinished(self.sums.items())
         done: list[tuple[Read, Any]] = []
         try:
             for id, grad in self.sums.items():

@@ -249,10 +249,9 @@ def _filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        missing = fsspec.registry.known_implementations.get(scheme_of(url), {}).get("err", error)
         package = _PACKAGES.get(scheme_of(url))
-        fix = f"pip install {package}" if package else "install what it names"
-        raise UsageError(f"{redacted(url)!r:.120} needs a package that fsspec does not bring: {fix} ({missing})") from None
+        fix = f"pip install {package}" if package else "install it"
+        raise UsageError(f"{redacted(url)!r:.120} needs a package that [files] does not bring ({error}): {fix}") from None
     except ValueError as error:
         raise UsageError(f"{redacted(url)!r} names no file system: {error}") from None
     if not root.strip("/"):
