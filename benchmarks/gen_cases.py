@@ -118,14 +118,19 @@ def line_guide() -> None:
     gen.sample(gen.normal(gen.param("intercept_mu", 0.0), gen.exp(gen.param("intercept_log_std", 0.0))), "intercept")
 
 
+line_static = gen.generative(static=True)(line.function)
+line_guide_static = gen.generative(static=True)(line_guide.function)
 LINE = ("slope_mu", "slope_log_std", "intercept_mu", "intercept_log_std")
 LINE_BEST = (-1.0, 0.5, 1.0, 2.0)
 
 
-def fit_line(context: Context, iters: int, samples: int = 100, beta: float = 1000.0, **options: Any) -> gen.Fitted:
+def fit_line(
+    context: Context, iters: int, samples: int = 100, beta: float = 1000.0, static: bool = False, **options: Any
+) -> gen.Fitted:  # fmt: skip
     """GT15: Decay(1, 1000), 2000 times 100 samples in full."""
-    optimizer = _line_optimizer(context, 1.0, beta)
-    return gen.black_box_vi(line, (), {}, line_guide, (), optimizer, iters=iters, samples_per_iter=samples, context=context, **options)
+    model, guide = (line_static, line_guide_static) if static else (line, line_guide)
+    optimizer = _line_optimizer(context, 1.0, beta, guide)
+    return gen.black_box_vi(model, (), {}, guide, (), optimizer, iters=iters, samples_per_iter=samples, context=context, **options)
 
 
 def fit_line_vimco(context: Context, iters: int, **options: Any) -> gen.Fitted:
@@ -134,10 +139,10 @@ def fit_line_vimco(context: Context, iters: int, **options: Any) -> gen.Fitted:
     return gen.black_box_vimco(line, (), {}, line_guide, (), optimizer, iters=iters, context=context, **options)
 
 
-def _line_optimizer(context: Context, step: float, beta: float) -> Any:
+def _line_optimizer(context: Context, step: float, beta: float, guide: Any = line_guide) -> Any:
     for name in LINE:
-        gen.init_parameter((line_guide, name), 0.0, context)
-    return gen.init_optimizer(DecayStepGradientDescent(step, beta), line_guide, context)
+        gen.init_parameter((guide, name), 0.0, context)
+    return gen.init_optimizer(DecayStepGradientDescent(step, beta), guide, context)
 
 
 # GT17: a minimal variational autoencoder

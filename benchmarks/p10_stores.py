@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from paragrad import stores
 
 TARGETS = {"puts": 0.8, "gets": 0.5, "puts, 8 threads": 0.8}
-ROUNDS, PUTS, GETS, KEYS = 12, 100, 2000, 50
+ROUNDS, PUTS, GETS, KEYS = 10, 100, 2000, 50
 
 
 class Driver(Protocol):
@@ -146,9 +146,9 @@ def threads(put: Callable[[int, int], None]) -> None:
         worker.join()
 
 
-def compare(count: int, ours: Callable[[], None], driver: Callable[[], None]) -> dict[str, float]:
+def compare(count: int, ours: Callable[[], None], driver: Callable[[], None], times: int = ROUNDS) -> dict[str, float]:
     """Alternate rounds of both sides."""
-    rounds = [(per_second(count, ours), per_second(count, driver)) for _ in range(ROUNDS)]
+    rounds = [(per_second(count, ours), per_second(count, driver)) for _ in range(times)]
     return {
         "ours": statistics.median(a for a, _ in rounds),
         "bare": statistics.median(b for _, b in rounds),

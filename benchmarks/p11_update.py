@@ -74,6 +74,7 @@ def main() -> int:
     print(
         f"durable update of one of 64 tensors of 1 GiB: {found['update']:.0f} ms, fastest {found['fastest']:.0f} (target ≤ {TARGET_MS:.0f}; {peers})"
     )
+    print(f"such an update over writing the bare file: {found['update'] / found['bare']:.2f} (no target; both are durable)")
     print(f"bytes written by such an update: {found['written'] / 2**20:.2f} MiB (the tensor has 16)")
     print(f"verified read of that tensor: {found['read']:.0f} ms (no target)")
     out = Path(__file__).parent / "out"

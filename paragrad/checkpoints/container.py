@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from paragrad.checkpoints.atomic import ahead, replacing
+from paragrad.checkpoints.atomic import begin_to_sync, replacing
 from paragrad.errors import DataError
 
 DTYPES = {
@@ -29,7 +29,9 @@ DTYPES = {
 """Our names of element types to the format's."""
 FORMAT = "paragrad.checkpoint.1"
 LONGEST_HEADER = 100_000_000
-_PIECE = 1 << 30
+PIECE = 1 << 20
+"""Bytes that are written at once."""
+_MOST = 1 << 30
 _OWN = "header_crc32"
 
 Digest = Callable[[Any], str]
@@ -67,12 +69,9 @@ def write(path: Path, blobs: Sequence[Blob], digests: Sequence[str] = ("crc32",)
     blank = {name: " ".join([DIGESTS[name](b"")] * len(blobs)) for name in digests}
     with ThreadPoolExecutor(2) as pool, replacing(path) as file:
         sums = {name: [pool.submit(DIGESTS[name], blob.data) for blob in blobs] for name in digests}
-        head = _header(table, blank)
-        with ahead(file, len(head) + end) as written:
-            _put(file, head)
-            for blob in blobs:
-                _put(file, blob.data)
-                written()
+        _put(file, _header(table, blank))
+        for blob in blobs:
+            _put(file, blob.data)
         file.seek(0)
         _put(file, _header(table, {name: " ".join(each.result() for each in found) for name, found in sums.items()}))
 
@@ -91,9 +90,13 @@ def _own(digits: bytes) -> bytes:
 
 
 def _put(file: FileIO, data: Any) -> None:
+    """Write all of it; a large one is on its way to the disk while the rest is written."""
     view = memoryview(data)
     while view.nbytes:
-        view = view[file.write(view[:_PIECE]) :]
+        done = file.write(view[:PIECE])
+        if done == PIECE:
+            begin_to_sync(file, file.tell() - done, done)
+        view = view[done:]
 
 
 def read(path: Path) -> dict[str, Blob]:
@@ -190,7 +193,7 @@ def _get(file: FileIO, size: int, path: Path) -> bytes:
     """Exactly ``size`` bytes."""
     pieces: list[bytes] = []
     while size:
-        piece = file.read(min(size, _PIECE)) or b""
+        piece = file.read(min(size, _MOST)) or b""
         if not piece:
             raise DataError(f"{path} was cut while it was read")
         pieces.append(piece)

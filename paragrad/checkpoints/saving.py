@@ -111,7 +111,10 @@ def _blobs(parameters: Mapping[str, Parameter[Any]]) -> list[Blob]:
     names = [meta.name for meta in metas]
     if STATE.get().overlay is None:  # an array that nobody has read yet stays without a cell
         firsts = [meta.start for meta in metas]
-        values = [parameter._n.value if first is None else first for first, parameter in zip(firsts, every, strict=True)]
+        values = [
+            first if first is not None else leaf.value if (leaf := parameter._leaf) is not None else parameter._n.value
+            for first, parameter in zip(firsts, every, strict=True)
+        ]
     else:
         values = [parameter._n.value for parameter in every]
     last: Any = None  # neighbours are mostly of one description: compared with the value before, without a look at the rows

@@ -18,12 +18,13 @@ def shared(parameter: Parameter[Any]) -> bool:
 
 
 def form(parameter: Parameter[Any]) -> list[Any]:
-    """What must be equal everywhere: id, kind, shape, element type, flags."""
+    """What must be equal everywhere: name or path, kind, shape, element type, flags."""
     pending = parameter._meta.pending
     value = parameter.value if pending is None else pending
     shape = list(getattr(value, "shape", ())) if shared(parameter) else None
     dtype = str(getattr(value, "dtype", type(value).__name__ if parameter.kind == "number" else ""))
-    return [parameter.id, parameter.kind, shape, dtype, parameter.requires_grad, shared(parameter)]
+    named = parameter._meta.name or parameter._meta.path or "unnamed"  # the private label differs from process to process
+    return [named, parameter.kind, shape, dtype, parameter.requires_grad, shared(parameter)]
 
 
 def check(link: Link, parameters: Sequence[Parameter[Any]], what: str = "comparing the programs") -> None:

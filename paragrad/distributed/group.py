@@ -13,6 +13,7 @@ from paragrad.distributed.flat import Buckets
 from paragrad.errors import Outage, UsageError
 from paragrad.trace.overlay import transaction
 from paragrad.trace.parameter import Parameter
+from paragrad.trace.values import brief
 
 T = TypeVar("T")
 TIMEOUT = 30.0
@@ -133,6 +134,8 @@ def data_parallel(
     Raises:
         UsageError: torch is missing, or the processes hold different Parameters. Outage: not all processes came, or one is gone.
     """
+    if 0 <= size <= rank:
+        raise UsageError(f"rank={rank} of size={size}; the processes are 0 to {size - 1}")
     dist = torch_distributed()
     joined = not dist.is_initialized()
     if joined:
@@ -168,7 +171,13 @@ def _backend() -> str:
 
 def _list(parameters: Any) -> list[Parameter[Any]]:
     found: Iterable[Any] = parameters.parameters() if hasattr(parameters, "parameters") else parameters
-    return list(found)
+    made = list(found)
+    for place, parameter in enumerate(made):
+        if not isinstance(parameter, Parameter):
+            raise TypeError(
+                f"element {place} is {brief(parameter)} of type {type(parameter).__name__}; a group is of Parameters, or a program"
+            )
+    return made
 
 
 def _floating(parameter: Parameter[Any]) -> bool:

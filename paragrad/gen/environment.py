@@ -52,6 +52,15 @@ class View:
         self.reads: dict[str, Read] = {}
         self.bundles: dict[Any, Any] = {}  # what static functions made of them
 
+    def carry_on(self, before: View) -> None:
+        """Read what an earlier view had read, if the store gives it all at once."""
+        several = getattr(self.store, "newest_values", None)
+        found = several([read.id for read in before.reads.values()], self.commit) if several is not None else None
+        if found is not None:
+            store, commit, (version, values) = self.store, self.commit, found
+            for (name, read), value in zip(before.reads.items(), values, strict=True):
+                self.reads[name] = Read(value, version, store, commit, read.id)
+
     def fetch(self, owner: Any, name: str, init: Any) -> Read:
         """Read ``name``; a parameter that does not exist yet begins with ``init``."""
         known: dict[str, str] = owner.__dict__.setdefault(_IDS, {})
@@ -132,6 +141,13 @@ class Environment:
             self._many = many(self.rng)
         return self._many
 
+    def widened(self, size: int) -> Environment:
+        """The same reads for ``size`` samples that were drawn already."""
+        made = Environment(self.context, self._rng, size)
+        made.pins = self.pins
+        made._many = ()  # nothing is drawn any more, so no generator is made
+        return made
+
     def store(self, gen_fn: GenerativeFunction) -> Any:
         """The store of a function's parameters: under the function, its ``store=`` key, or "default".
 
@@ -175,7 +191,10 @@ class Environment:
             views = store.__dict__.setdefault(_VIEWS, WeakKeyDictionary())
         found: View | None = views.get(gen_fn)
         if found is None or found.commit != commit:
-            found = views[gen_fn] = View(store, commit)
+            before, found = found, View(store, commit)
+            if before is not None and before.reads:
+                found.carry_on(before)
+            views[gen_fn] = found
         return found
 
     def read(self, gen_fn: GenerativeFunction, name: str, init: Any = MISSING) -> Read:

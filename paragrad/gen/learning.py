@@ -85,6 +85,10 @@ def param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: 
     _refuse_retgrad(trace, retgrad)
     if isinstance(scale, str):
         raise UsageError(f"scale={scale!r:.40} is no factor; give a number, or for a batched trace one per sample")
+    shape = getattr(scale, "shape", ())
+    if shape not in ((), (trace.env.size,)):
+        wanted = f"a number, or {trace.env.size} of them, one per sample" if trace.env.size is not None else "a number"
+        raise UsageError(f"scale has the shape {shape}; give {wanted}")
     if stale not in STALE:
         raise UsageError(f"stale={stale!r} is none of {', '.join(map(repr, STALE))}")
     if stale != "keep":
@@ -140,7 +144,7 @@ def _finite(grad: Any, scale: float) -> bool:
 
 def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
     """Parameters that were written since the trace read them: id to (version read, version now)."""
-    if all(int(store.commit()) == commit for store, commit in trace.env.pins.items()):
+    if all(int(_now(store).commit()) == commit for store, commit in trace.env.pins.items()):
         return {}
     commits: dict[Any, int] = {}
     found = {}
@@ -148,7 +152,7 @@ def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
         store = read.store
         commit = commits.get(store)
         if commit is None:
-            commit = commits[store] = int(store.commit())
+            commit = commits[store] = int(_now(store).commit())
         if commit != read.commit:
             now = _version(read)
             if now != read.version:
@@ -158,8 +162,13 @@ def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
 
 def reevaluated(trace: Trace) -> Trace:
     """The same choices at the current parameters."""
-    env = environment(trace.context, None, trace.env.size)
+    env = environment({key: _now(store) for key, store in trace.context.items()}, None, trace.env.size)
     return trace.gen_fn.assess(trace.args, trace.choices, env)
+
+
+def _now(store: Any) -> Any:
+    """The store itself, of one that is read as of a release."""
+    return getattr(store, "now", store)
 
 
 def _version(read: Read) -> int:

@@ -22,7 +22,7 @@ def simulate(f: GenerativeFunction, args: tuple[Any, ...] = (), context: Any = N
         batch: run that many samples at once: choices are arrays with one row per sample, scores likewise. The body
             must do the same for every sample: no ``if`` on a choice.
     """
-    return _function(f).simulate(_arguments(args), environment(context, rng, batch))
+    return function_of(f).simulate(_arguments(args), environment(context, rng, batch))
 
 
 def generate(
@@ -48,7 +48,7 @@ def generate(
         UsageError: unused constraints under ``strict``, with the addresses there are; or a value that is nan.
     """
     given = choicemap(constraints)
-    trace, weight = _function(f).generate(_arguments(args), given, environment(context, rng, batch))
+    trace, weight = function_of(f).generate(_arguments(args), given, environment(context, rng, batch))
     if strict:
         refuse_unused(given, trace)
     _refuse_nan(given, weight)
@@ -72,7 +72,7 @@ def assess(
         UsageError: a choice is missing, or there is one too many.
     """
     given = choicemap(choices)
-    trace = _function(f).assess(_arguments(args), given, environment(context, None, batch))
+    trace = function_of(f).assess(_arguments(args), given, environment(context, None, batch))
     refuse_unused(given, trace)
     _refuse_nan(given, trace._score)
     return trace._score, trace.retval
@@ -136,14 +136,28 @@ def refuse_unused(given: Choices, trace: Trace) -> None:
 
 def _refuse_nan(given: Choices, weight: Any) -> None:
     """Where a weight is nan because a given value is, name the address."""
-    if weight.__class__ is not float or weight == weight:
-        return
+    if weight.__class__ is float and weight != weight:
+        refuse_nan(given)
+
+
+def refuse_nan(given: Choices) -> Choices:
+    """The choices, none of which is nan.
+
+    Raises:
+        UsageError: naming the address of one that is.
+    """
     for address, value in given.items():
         if isinstance(value, float) and value != value:
             raise UsageError(f"the value given at {address!r:.80} is nan, which has no density; leave the address out, then it is sampled")
+    return given
 
 
-def _function(f: Any) -> GenerativeFunction:
+def function_of(f: Any) -> GenerativeFunction:
+    """``f``, which must be a generative function.
+
+    Raises:
+        UsageError: it is none.
+    """
     if not isinstance(f, GenerativeFunction):
         raise UsageError(f"{f!r:.80} is no generative function; decorate it with @gen.generative")
     return f

@@ -11,6 +11,7 @@ from typing import Any
 from paragrad.ops import tensor
 from paragrad.trace.variable import Variable
 
+
 def _clip(x: Any, low: Any = None, high: Any = None, **named: Any) -> Any:
     """``clip`` with numpy's names of its bounds."""
     bounds = {"min": low, "max": high} | {name.removeprefix("a_"): bound for name, bound in named.items()}
@@ -52,7 +53,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {name: getattr(tensor, name) for n
 
 _TAKEN: Mapping[str, Collection[str]] = {"clip": {"a_max", "a_min", "max", "min"}}
 
-METHODS = frozenset({"clip", "dot", "flatten", "max", "mean", "min", "ravel", "reshape", "squeeze", "std", "sum", "swapaxes", "transpose", "var"})
+METHODS = frozenset(
+    {"clip", "dot", "flatten", "max", "mean", "min", "ravel", "reshape", "squeeze", "std", "sum", "swapaxes", "transpose", "var"}
+)
 """Methods of arrays that Variables have too."""
 
 

@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any
 
 from paragrad.context import current_scope
+from paragrad.errors import UsageError
 from paragrad.ops.torch_values import flat, lend, matching, needed, returned, taken, whole
 from paragrad.trace.escapes import Reads, label_of
 from paragrad.trace.nodes import Node
@@ -95,6 +96,10 @@ class Inputs:
             return {key: self.read(x, f"{path}[{key!r}]") for key, x in value.items()}
         if hasattr(value, "__array_interface__"):
             return lend(freeze(value), lambda tensor: self._hand(tensor, path))
+        if hasattr(value, "tape"):
+            raise UsageError(
+                f"{self.code.name} got a value that a generative function tracks; in its body use paragrad.gen.from_torch(function)"
+            )
         return value
 
     def _operand(self, node: Node, path: str) -> Slot:

@@ -129,7 +129,9 @@ def taken(result: Any, tensors: list[Any], name: str) -> Any:
     if isinstance(result, (int, float)):
         tensors.append(None)
         return result
-    raise TypeError(f"{name} returned {type(result).__name__}; return tensors or numbers, alone or in a list, tuple or dict (which may hold None)")
+    raise TypeError(
+        f"{name} returned {type(result).__name__}; return tensors or numbers, alone or in a list, tuple or dict (which may hold None)"
+    )
 
 
 def _part(result: Any, tensors: list[Any], name: str) -> Any:

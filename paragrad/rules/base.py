@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from numbers import Real
 from typing import Any
 
 from paragrad.rules.parts import document_of, resumed
@@ -51,9 +52,14 @@ class Rule:
 
     def state_name(self, ids: Sequence[str]) -> str:
         """Under which name a store keeps the state: the same for an equal configuration over the same ids, in any process."""
-        own = [(f.name, getattr(self, f.name)) for f in fields(self) if f.default is MISSING or getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        own = [(f.name, _plain(getattr(self, f.name))) for f in fields(self) if f.default is MISSING or getattr(self, f.name) != f.default]  # type: ignore[arg-type]
         digest = hashlib.sha256("\0".join([repr(own), *ids]).encode("utf-8", "surrogatepass")).hexdigest()
         return f"{type(self).__name__}.{digest[:20]}"
+
+
+def _plain(value: Any) -> Any:
+    """Equal numbers alike: lr=1 and lr=1.0 are one configuration."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def number(rule: Rule, name: str, least: float, most: float | None = None, *, above: bool = False) -> None:
@@ -68,12 +74,18 @@ def number(rule: Rule, name: str, least: float, most: float | None = None, *, ab
     """
     value = getattr(rule, name)
     kind = type(rule).__name__
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Real):
         raise TypeError(f"{kind}({name}={value!r:.60}): {name} must be a number, not {type(value).__name__}")
-    low_enough = value > least if above else value >= least
-    if not (math.isfinite(value) and low_enough and (most is None or value < most)):
+    try:
+        plain = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        plain = math.inf
+    if value.__class__ is not int and value.__class__ is not float:  # numpy's scalars: the state's name is made of the plain number
+        object.__setattr__(rule, name, plain)
+    low_enough = plain > least if above else plain >= least
+    if not (math.isfinite(plain) and low_enough and (most is None or plain < most)):
         end = "" if most is None else f" and below {most:g}"
-        raise ValueError(f"{kind}({name}={value!r}): {name} must be finite, {'above' if above else 'at least'} {least:g}{end}")
+        raise ValueError(f"{kind}({name}={value!r:.60}): {name} must be finite, {'above' if above else 'at least'} {least:g}{end}")
 
 
 def flag(rule: Rule, name: str) -> None:

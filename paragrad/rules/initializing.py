@@ -52,7 +52,7 @@ def apply_update(optimizer: Optimizer) -> None:
     Raises:
         ValueError: a gradient is nan or infinite; the message names the parameter.
         Conflict: other writers were faster again and again.
-        StoreError: a store failed.
+        StoreError: a store failed. Where that came after several stores had decided, the message says that the update holds.
     """
     apply = getattr(optimizer, "apply", None)
     if apply is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 from paragrad.errors import UsageError
@@ -78,7 +79,8 @@ class StoreOptimizer:
         states: list[tuple[Part, State]] = []
         for part in parts:
             before = self.conf.resume(part, state)
-            after, kept = self.conf.step(part.values, _together(part, flat), before)
+            part.values.flags.writeable = False
+            after, kept = _checked(self.conf, part, self.conf.step(part.values, _together(part, flat), before))
             states.append((part, kept))
             values.update(self._split(part, after, entries))
         return values, {id: entry.version for id, entry in entries.items()}, {self.state_name: self.conf.document(states)}
@@ -92,11 +94,31 @@ class StoreOptimizer:
             spec = self.store.space(id).spec()
             if spec.get("low") is not None or spec.get("high") is not None:
                 piece = _clipped(piece, before, spec)
+            if not hasattr(before, "shape") and not isfinite(piece[0]):
+                raise ValueError(
+                    f"the next value of {id!r:.120} is nan or infinite; nothing was written and the gradients are kept: make the step shorter, "
+                    f"or reset_gradient({id!r:.60})"
+                )
             values[id] = piece.reshape(before.shape).astype(before.dtype) if hasattr(before, "shape") else float(piece[0])
         return values
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.conf!r}, {len(self.ids)} parameters of {self.store!r})"
+
+
+def _checked(rule: Rule, part: Part, made: Any) -> tuple[Any, State]:
+    """What a rule made of a part.
+
+    Raises:
+        ValueError, TypeError: no values and state, another shape or type, or a number that is nan or infinite.
+    """
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise TypeError(f"{rule!r:.80}.step returned {made!r:.60}; return (new values, next state)")
+    after, before = made[0], part.values
+    if getattr(after, "shape", None) != before.shape or after.dtype != before.dtype:
+        found = f"{after.dtype}{list(after.shape)}" if hasattr(after, "dtype") else f"a {type(after).__name__}"
+        raise ValueError(f"{rule!r:.80} made {found} of {before.dtype}{list(before.shape)}; a step keeps both")
+    return after, made[1]
 
 
 def floats(id: str, value: Any) -> Any:

@@ -12,5 +12,5 @@ def scalar(value: float, dtype: Any) -> Any:
     import numpy
 
     made = numpy.array(value, dtype)
-    made.setflags(False)
+    made.setflags(write=False)
     return made

@@ -101,12 +101,17 @@ def _is_numeric(value: Sequence[Any]) -> bool:
     todo, depth = list(value), 0
     while todo:
         kinds = set(map(type, todo))
-        if kinds <= {int, float}:
-            return True
+        if bool not in kinds and all(issubclass(kind, numbers.Real) for kind in kinds):  # numpy's scalars are among them
+            return kinds <= {int, float} or all(map(_fits, kinds))
         if not all(issubclass(kind, list | tuple) for kind in kinds) or depth > 32:
             return False
         todo, depth = [part for row in todo for part in row], depth + 1
     return False
+
+
+def _fits(kind: type) -> bool:
+    """Whether an array can hold such numbers."""
+    return kind in (int, float) or kind.__module__ == "numpy"
 
 
 def _code(function: Callable[..., Any]) -> Code:

@@ -10,6 +10,7 @@ from paragrad.errors import UsageError
 from paragrad.protocols.evidence import Candidate
 from paragrad.stores.cells import StoreCell, ensure
 from paragrad.stores.opening import open as open_store
+from paragrad.stores.released import Released
 from paragrad.stores.releases import ReleaseView
 from paragrad.trace.cell import Cell
 from paragrad.trace.described import refuse_unnamed
@@ -88,11 +89,13 @@ class StoreContext(Overlay):
 class ReleaseContext(Overlay):
     """Parameters as a release holds them; others as around it."""
 
-    __slots__ = ("view",)
+    __slots__ = ("stores", "view")
 
     def __init__(self, view: ReleaseView, outer: Overlay | None = None) -> None:
         super().__init__(outer, label=str(view))
         self.view = view
+        released = Released(view)
+        self.stores: dict[Any, Any] = {"default": released, view.store.key: released}
 
     def read(self, parameter: Any) -> Node:
         """The release's version of a Parameter that it holds."""
@@ -159,11 +162,14 @@ def _entered(spec: Any) -> Iterator[Overlay]:
 
 
 def ambient_stores() -> Mapping[Any, Any] | None:
-    """Key to store of the surrounding ``parameter_context`` blocks, the innermost first; None outside any."""
+    """Key to store of the surrounding ``parameter_context`` blocks, the innermost first; None outside any.
+
+    A release serves as its store at that time.
+    """
     here = STATE.get().overlay
     found: dict[Any, Any] | None = None
     while here is not None:
-        if isinstance(here, StoreContext):
+        if isinstance(here, (StoreContext, ReleaseContext)):
             found = here.stores if found is None else {**here.stores, **found}
         here = here.outer
     return found

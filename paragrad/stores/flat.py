@@ -36,7 +36,7 @@ class Flat:
     """
 
     __slots__ = (
-        "bounded", "buffer", "clean", "count", "epoch", "fast", "high", "ids", "lock", "locks", "low", "members", "shape", "shapes", "shared",
+        "bounded", "buffer", "clean", "count", "epoch", "fast", "high", "ids", "lock", "locks", "low", "members", "shapes", "shared",
         "sizes", "starts", "strict", "sums", "touched", "unfinished",
     )  # fmt: skip
 
@@ -51,8 +51,7 @@ class Flat:
         self.buffer.flags.writeable = False
         self.sums = numpy.zeros_like(self.buffer)
         self.fast: Any = memoryview(self.sums.data)
-        self.shape = self.buffer.shape
-        self.unfinished = unfinished_in(self.shape)
+        self.unfinished = unfinished_in(self.buffer.shape)
         self.members: list[Any] = [None] * len(self.ids)
         self.count = len(self.ids)
         self.epoch = self.touched = 0
@@ -146,7 +145,7 @@ class Flat:
             made, after = self._masked(mask, made, after, state)
         if self.bounded:
             made = made.clip(self.low, self.high)
-        if made.shape != self.shape or made.dtype != before.dtype:
+        if made.size != self.starts[-1] or made.ndim != 1 or made.dtype != before.dtype:
             raise ValueError(f"{rule!r} made {made.dtype}{list(made.shape)} of {before.dtype}{list(before.shape)}; a step keeps both")
         if made is sums:
             made = made.copy()
@@ -184,5 +183,9 @@ def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
     """
     import numpy
 
-    vdot, look, finite = numpy.vdot, numpy.isfinite, numpy.empty(shape, "bool")
+    vdot, look, finite = (
+        numpy.vdot,
+        numpy.isfinite,
+        numpy.empty(shape, "bool"),
+    )  # unlike dot, vdot does not warn where squares are too large
     return lambda found: not isfinite(vdot(found, found)) and not look(found, finite).all()

@@ -63,7 +63,7 @@ class FlatRules:
         group.commit(commit, buffer)
         group.clear()
         plan.states = [after]
-        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest)
+        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest or b"")
         self.head = (head, commit, rest)
         return commit
 
@@ -78,7 +78,7 @@ class FlatRules:
             group.commit(commit, buffer)
             group.clear()
         plan.states = [state for _, state in made]
-        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest)
+        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest or b"")
         self.head = (head, commit, rest)
         return commit
 
@@ -162,10 +162,26 @@ class FlatRules:
         if found is None or found[0].last is None:
             return None
         group, place = found
-        version, when, buffer = group.last  # type: ignore[misc]  # read once, as steps do not wait for readers
+        version, when, buffer = group.last  # type: ignore[misc]  # read as one: steps do not wait for readers
         if version < self.store._histories[id][-1].version or (at is not None and version > at):
             return None
         return Entry(version, group.leaf(place, buffer), when)
+
+    def together(self, ids: Sequence[str], at: int) -> tuple[int, list[Any]] | None:
+        """What the last step wrote to members of one group, where that is what commit ``at`` reads."""
+        places, histories = self.places, self.store._histories
+        group = places[ids[0]][0] if ids[0] in places else None
+        last = group.last if group is not None else None
+        if last is None or last[0] > at:
+            return None
+        version, _, buffer = last
+        values = []
+        for id in ids:
+            found = places.get(id)
+            if found is None or found[0] is not group or histories[id][-1].version > version:
+                return None
+            values.append(found[0].leaf(found[1], buffer))
+        return version, values
 
     def newest(self, id: str, at: int | None) -> Row | None:
         """The newest step not later than commit ``at``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from paragrad.stores.backend import Pointer, Row
 from paragrad.stores.sealing import canonical, pack, unpack
@@ -10,7 +11,13 @@ from paragrad.stores.sealing import canonical, pack, unpack
 
 def pointer_bytes(pointer: Pointer) -> bytes:
     """A pointer's document: version, count, spec, shape as JSON."""
-    return canonical([pointer.version, pointer.count, pointer.spec, pointer.shape]).encode()
+    return f"[{pointer.version},{pointer.count},{_quoted(pointer.spec)},[{','.join(map(str, pointer.shape))}]]".encode()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(spec: str) -> str:
+    """A spec as JSON; many parameters have one."""
+    return canonical(spec)
 
 
 def pointer_from(payload: bytes) -> Pointer:

@@ -136,8 +136,12 @@ class MemoryStore(KeyValueStore):
 
     def get_entry(self, id: ParameterId, at: int | None = None) -> Entry:
         """See ``Values.get_entry``; what the last step wrote is read at once."""
-        found = self._flat.entry(id, at) if id.__class__ is str else None  # type: ignore[arg-type]
+        found = self._flat.entry(id, at) if isinstance(id, str) else None
         return found if found is not None else super().get_entry(id, at)
+
+    def newest_values(self, ids: Sequence[str], at: int) -> tuple[int, list[Any]] | None:
+        """Version and values of ids whose newest versions one step wrote, not later than commit ``at``; None: ask for each."""
+        return self._flat.together(ids, at)
 
     def release(self, name: str, ids: Sequence[ParameterId] | None = None, note: str | None = None) -> str:
         """See ``Releases.release``; no step comes between reading the versions and holding them."""

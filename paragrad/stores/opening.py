@@ -58,8 +58,9 @@ def _found(url: Any) -> tuple[str, Any]:
 
 
 def _refuse_unknown(scheme: str, made: Any, options: dict[str, Any]) -> None:
-    takes = signature(made.__init__ if isinstance(made, type) else made).parameters.values()
-    known = [p.name for p in takes if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][2 if isinstance(made, type) else 1 :]
+    is_class = isinstance(made, type)
+    takes = signature(made.__init__ if is_class else made).parameters.values()
+    known = [p.name for p in takes if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1 + is_class :]
     unknown = [name for name in options if name not in known]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in takes):
         raise UsageError(f"{scheme}: stores have no option {unknown[0]!r:.40}; they have {', '.join(known) or 'none'}")

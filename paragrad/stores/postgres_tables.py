@@ -49,7 +49,7 @@ CLAIM = """
 INSERT INTO writers AS w (id, number) VALUES (%s, %s)
 ON CONFLICT (id) DO UPDATE SET number = excluded.number, seen = now() WHERE w.number < excluded.number RETURNING 1
 """
-WRITE = "SELECT paragrad_write(%s, %s, %s, %s::text[], %s::bytea[], %s::text[], %s::bytea[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[])"
+WRITE = "SELECT paragrad_write(%s, %s, %s, %b::text[], %b::bytea[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[])"
 READ = "SELECT key, value, NULL::bigint FROM documents WHERE key = ANY(%s)"
 READ_ALL = f"{READ} UNION ALL SELECT key, value, number FROM pushes WHERE key = ANY(%s) ORDER BY 3 NULLS FIRST"
 PUT = "INSERT INTO documents (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

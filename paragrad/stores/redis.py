@@ -91,9 +91,10 @@ class RedisStore(Appending):
         ids = list(dict.fromkeys(id for job in jobs for id in job.ids))
         names = list(dict.fromkeys([*(key for job in jobs for key in job.keys), *map(parameter_key, ids)]))
         found = self._recent.find(names)
-        if found is not None and self._attempt(jobs, ids, found, recent=True):
-            return
-        self._recent.forget()
+        if found is not None:
+            if self._attempt(jobs, ids, found, recent=True):
+                return
+            self._recent.forget()
         while not self._attempt(jobs, ids, self._place.fetch(names)):
             pass
 

@@ -10,6 +10,7 @@ from typing import Any
 from paragrad.errors import Corrupted
 
 _DIGEST = 32
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _digest(key: str, payload: bytes) -> bytes:
@@ -36,7 +37,7 @@ def unseal(key: str, stored: Any) -> bytes:
 
 def canonical(value: Any) -> str:
     """JSON with one spelling: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical(value)
 
 
 def pack(header: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> bytes:

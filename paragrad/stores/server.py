@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from paragrad.errors import UsageError
 from paragrad.registry import facets
+from paragrad.stores.accumulate import blank, checked
 from paragrad.stores.cells import StoreCell, open_cell
 from paragrad.stores.ids import unsegment
 from paragrad.stores.opening import open as open_store
@@ -107,6 +108,7 @@ def _move(parameter: Any, store: Any, back: bool = False) -> None:
         cell.group.release()
         mine = parameter._accumulator()
     value = cell.current()[0] if source is not None else parameter.value
+    _refuse_unfit(parameter, mine, value)
     if _known(parameter, store, value) and back:
         store.set_parameter_value(parameter.id, value, note="back from the parameter server")
     made = open_cell(store, parameter, value, parameter.space)
@@ -117,6 +119,17 @@ def _move(parameter: Any, store: Any, back: bool = False) -> None:
     parameter._bound = made if back else ServedCell(store, made.id, source)
     parameter._meta.store, parameter._leaf = store, None
     _push(mine, store, made.id)
+
+
+def _refuse_unfit(parameter: Any, mine: Any, value: Any) -> None:
+    """Refuse a gradient that no store would take before anything moves.
+
+    Raises:
+        ValueError: it is nan or infinite, or of another shape.
+    """
+    template, total = blank(value), mine.total()
+    if template is not None and total is not None:
+        checked(parameter.id, template, getattr(total, "value", total))
 
 
 def _make_private(parameter: Any, cell: ServedCell) -> None:

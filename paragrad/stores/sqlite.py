@@ -25,6 +25,7 @@ from paragrad.stores.keyvalue import KeyValueStore
 from paragrad.stores.publish import Held
 from paragrad.stores.sqlite_errors import translate, translated
 from paragrad.stores.sqlite_pool import Pool
+from paragrad.stores.sqlite_recent import Recent
 
 _REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
 _GROUP = 256
@@ -71,6 +72,7 @@ class SQLiteStore(KeyValueStore):
         self.wait = wait
         self._jobs: deque[_Job] = deque()
         self._cache: dict[str, tuple[Row, bytes]] = {}
+        self._recent = Recent()
         if not self.path.parent.is_dir():
             raise StoreError(f"{self!r}: the folder {self.path.parent} does not exist; make it first")
         with translated(self, wait):
@@ -126,8 +128,9 @@ class SQLiteStore(KeyValueStore):
         try:
             with self._pool.writing() as writer:
                 self._pool.begin(any(job.durable for job in group))
+                self._recent.begin(writer)
                 for job in group:
-                    _perform(writer, job)
+                    _perform(writer, job, self._recent)
                 writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._abandon(group, translate(error, self, self.wait))
@@ -139,6 +142,7 @@ class SQLiteStore(KeyValueStore):
 
     def _abandon(self, group: Sequence[_Job], error: BaseException) -> None:
         """Nothing of this group happened."""
+        self._recent.forget()
         for job in group:
             job.fail(error)
         with self._pool.writing() as writer:
@@ -212,14 +216,15 @@ class SQLiteStore(KeyValueStore):
         return f"sqlite:///{self.path}"
 
 
-def _perform(writer: sqlite3.Connection, job: _Job) -> None:
+def _perform(writer: sqlite3.Connection, job: _Job, recent: Recent) -> None:
     """One job inside the group's transaction; a refused one has written nothing."""
     try:
-        change = job.decide(tables.documents(writer, job.keys), tables.pointers(writer, job.ids))
+        change = job.decide(recent.documents(writer, job.keys), recent.pointers(writer, job.ids))
     except _REFUSALS as error:
         job.fail(error)
         return
     tables.apply(writer, change)
+    recent.wrote(change)
     job.result = change.result
 
 

@@ -15,6 +15,9 @@ from paragrad.errors import StoreError
 from paragrad.stores.sqlite_errors import BUSY, code_of
 from paragrad.stores.sqlite_tables import APPLICATION, CREATE, SCHEMA
 
+_LOG_PAGES = 4000
+"""Pages of the log, 16 MB, from which on a commit carries them into the file. Fewer would sync the file more often."""
+
 
 class Pool:
     """Connections to one file.
@@ -78,6 +81,7 @@ class Pool:
         self.check()
         if self._writer is None:
             self._writer = self._connect(0.0)
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             self.synchronous = ""
         yield self._writer
 

@@ -90,10 +90,10 @@ class Staging(Publishing):
 
     def _finish(self, transaction: str, commit: bool) -> int:
         """Write what was staged, or drop it; returns the commit (0: it was finished before, or dropped)."""
-        self._coordinators.pop(transaction, None)
         key = staged_key(transaction)
         content = self._documents([key]).get(key)
         if content is None:
+            self._coordinators.pop(transaction, None)
             return 0
         header, blobs = unpack(content)
         drafts = {
@@ -116,7 +116,9 @@ class Staging(Publishing):
             return committed(cleared, drafts, pointers, {**writes, **_without(header["lease"], documents), key: None})
 
         leases = [LEASES, lease_key(header["lease"][1])] if header["lease"] else []
-        return int(self._change([HEAD, key, *leases, *writes], list(drafts), decide))
+        commit_made = int(self._change([HEAD, key, *leases, *writes], list(drafts), decide))
+        self._coordinators.pop(transaction, None)  # not before: who fails here asks it again
+        return commit_made
 
     def _settle(self) -> int:
         settled = 0

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from paragrad.errors import Conflict, UsageError
+from paragrad.errors import Conflict, StoreError, UsageError
 from paragrad.protocols.store import ParameterId
 from paragrad.stores.publish import Plan
 from paragrad.stores.staging import ABORT, COMMIT, FORGET, Staging, stage_when_free
@@ -44,6 +45,7 @@ def publish_all(parts: Iterable[Publication | tuple[Any, ...]]) -> list[int]:
     Raises:
         UsageError: the same store twice, or one that cannot take part.
         Conflict, KeyError, TypeError, ValueError: as ``publish``; then no store was changed.
+        StoreError: a store failed. If it did so after the decision, the message says that the transaction holds.
     """
     todo = [part if isinstance(part, Publication) else Publication(*part) for part in parts]
     _refuse_twins(todo)
@@ -55,8 +57,30 @@ def publish_all(parts: Iterable[Publication | tuple[Any, ...]]) -> list[int]:
     if coordinator._decide(transaction, COMMIT) != COMMIT:
         _undo(todo, transaction, coordinator)
         raise Conflict("the transaction took too long and was undone by another process; nothing was changed; try again")
-    commits = [part.store._finish(transaction, True) or part.store.commit() for part in todo]
+    commits = _finish_all(todo, transaction)
     coordinator._decide(transaction, FORGET)
+    return commits
+
+
+def _finish_all(todo: list[Publication], transaction: str) -> list[int]:
+    """Commit what was decided, in every store that can be reached.
+
+    Raises:
+        StoreError: one cannot; it finishes its part later, as the decision is kept.
+    """
+    commits: list[int] = []
+    failed: list[tuple[Any, StoreError]] = []
+    for part in todo:
+        try:
+            commits.append(part.store._finish(transaction, True) or part.store.commit())
+        except StoreError as error:
+            failed.append((part.store, error))
+    if failed:
+        store, why = failed[0]
+        raise StoreError(
+            f"{store!r} failed after the transaction over {len(todo)} stores was decided ({why}); it holds: do not repeat it, "
+            "this store finishes its part when it is opened, recovered (store.recover()) or written again"
+        ) from why
     return commits
 
 
@@ -85,7 +109,12 @@ def _planner(part: Publication) -> Callable[[], Plan]:
 
 
 def _undo(todo: list[Publication], transaction: str, coordinator: Staging) -> None:
-    coordinator._decide(transaction, ABORT)
-    for part in todo:
-        part.store._finish(transaction, False)
-    coordinator._decide(transaction, FORGET)
+    """Drop what was staged, in every store that can be reached: only this process could have decided to commit."""
+    lost = 0
+    for act in (partial(coordinator._decide, transaction, ABORT), *(partial(part.store._finish, transaction, False) for part in todo)):
+        try:
+            act()
+        except StoreError:  # it drops its part when it is opened again; the error that led here is the one to tell
+            lost += 1
+    if not lost:
+        coordinator._decide(transaction, FORGET)

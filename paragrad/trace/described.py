@@ -159,14 +159,28 @@ def checked_name(name: Any) -> str:
     """A Parameter's name without blanks around it.
 
     Raises:
-        ValueError: no text, an empty one, or one of more than 1,024 characters.
+        ValueError: no text, an empty one, one of more than 1,024 characters, or with line breaks or others that cannot be printed.
     """
     bare = name.strip() if isinstance(name, str) else ""
     if not bare:
         raise ValueError(f"a Parameter's name is a non-empty str, not {name!r}")
+    if not name.strip().isprintable():
+        raise ValueError(f"a Parameter's name is of characters that can be printed, {shorten(ascii(name))} has others; leave them out")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"a Parameter's name has at most {LONGEST_NAME} characters, {shorten(name)!r} has {len(name)}")
     return bare
+
+
+def checked_space(space: Any) -> Any:
+    """A space that was given.
+
+    Raises:
+        TypeError: it is none; a class of spaces is called first.
+    """
+    if isinstance(space, type) or not hasattr(space, "check"):
+        what = f"the class {space.__name__}; write space={space.__name__}(...)" if isinstance(space, type) else repr(space)
+        raise TypeError(f"space is a space, such as pg.Text() or pg.Number(low=0), not {what}")
+    return space
 
 
 def checked_flag(name: str, mode: Any) -> bool:

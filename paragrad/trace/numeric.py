@@ -137,7 +137,7 @@ class Numeric:
             return data.value
         if data.__class__.__name__ == "ndarray":
             return data
-        named = isinstance(data, str) or (hasattr(data.__class__, "fill") and hasattr(data.__class__, "refuse"))
+        named = isinstance(data, str) or (hasattr(data, "fill") and hasattr(data, "refuse"))  # a rule, or its class, which is refused there
         return registry.facets.get("initializer")(data, form[0], form[1]) if named else data
 
     def _reshape(self, value: Any, space: Any) -> None:

@@ -211,6 +211,7 @@ def _refuse_moved(parameter: Any, version: int, base: int) -> None:
 @contextmanager
 def guarded(parameters: Iterable[Any]) -> Iterator[None]:
     """While a run trains these Parameters, reading one outside its pinned context raises ``LostContext``."""
+    before_write()
     chosen = list(parameters)
     before = [(parameter._leaf, parameter._lost) for parameter in chosen]
     for parameter in chosen:

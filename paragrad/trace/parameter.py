@@ -16,9 +16,10 @@ from paragrad.protocols.store import Entry
 from paragrad.trace.cell import Cell
 from paragrad.trace.collected import Collected
 from paragrad.trace.deferred import MAKING, Deferred, fitting, is_lazy
-from paragrad.trace.described import Described, Meta, checked_flag, checked_name, refuse_unnamed
+from paragrad.trace.described import Described, Meta, checked_flag, checked_name, checked_space, refuse_unnamed
 from paragrad.trace.nodes import FrozenVersion, Node, Version
 from paragrad.trace.numeric import Numeric
+from paragrad.trace.pickling import reduced
 from paragrad.trace.state import STATE, before_write
 from paragrad.trace.values import ATOMS, brief, freeze, thaw
 from paragrad.trace.variable import Variable
@@ -65,6 +66,8 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
         found = space is None and data is not None
         if found:
             space = registry.facets.get("space_for")(data, parameter=True)
+        elif space is not None:
+            checked_space(space)
         if requires_grad.__class__ is not bool or layerwise_parallel.__class__ is not bool:
             checked_flag("requires_grad", requires_grad)
             checked_flag("layerwise_parallel", layerwise_parallel)
@@ -265,10 +268,7 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
         return repr(self) if self.kind == "tensor" else str(self.value)
 
     def __reduce__(self) -> Any:
-        meta = self._meta
-        kind, spec = (meta.space.kind, meta.space.spec()) if meta.space is not None else (None, None)
-        flags = {"layerwise_parallel": meta.layerwise_parallel, "sliced": meta.sliced}
-        return (_rebuild, (kind, spec, self.value, meta.role, self._trained, meta.name, flags))
+        return reduced(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A Parameter with the same value, flags and space, and a cell of its own."""
@@ -281,16 +281,6 @@ class Parameter(Described, Deferred, Numeric, Collected, Variable[T]):  # type: 
 def _empty(space: Any) -> Any:
     """The value of a Parameter without data: no demos for Demos, else None."""
     return () if space is not None and space.kind == "demos" else None
-
-
-def _rebuild(
-    kind: str | None, spec: Any, value: Any, role: str | None, trained: bool, name: str | None, flags: dict[str, bool]
-) -> Parameter[Any]:
-    """A Parameter from its constructor's arguments, for copies in other processes."""
-    space = registry.spaces.get(kind).from_spec(spec) if kind else None
-    made: Parameter[Any] = Parameter(value, role, trained, name=name, space=space)
-    made.layerwise_parallel, made.sliced = flags["layerwise_parallel"], flags["sliced"]
-    return made
 
 
 def param(value: T, role: str | None = None, *, name: str | None = None, space: Any = None, constraint: Any = None, store: Any = None) -> T:

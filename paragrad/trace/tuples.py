@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, SupportsIndex, overload
 
@@ -67,6 +68,31 @@ class ParameterTuple(tuple[Parameter[Any], ...]):
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
         return type(self)(found) if isinstance(index, slice) else found
+
+    def __contains__(self, parameter: object) -> bool:
+        """Whether this very Parameter is among them; equal values do not count."""
+        return any(one is parameter for one in self)
+
+    def index(self, parameter: Any, start: SupportsIndex = 0, stop: SupportsIndex = sys.maxsize) -> int:
+        """The first place of this very Parameter."""
+        for place in range(len(self))[start:stop]:
+            if self[place] is parameter:
+                return place
+        raise ValueError(f"{brief(parameter)} is not among these Parameters")
+
+    def count(self, parameter: Any) -> int:
+        """How often this very Parameter is among them."""
+        return sum(one is parameter for one in self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(a is b for a, b in zip(self, other, strict=True))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
 
     def __add__(self, other: Any) -> Any:
         """Both, as a ParameterTuple when ``other`` holds only Parameters."""

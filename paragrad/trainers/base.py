@@ -221,7 +221,8 @@ class AlgorithmBase:
         seen = {int(item.item): item.score for item in found.items}
         state = State(0, dict(values), seen, self.optimizer.init(list(self.parameters.values())))
         state.calls = session.calls
-        state.calls_per_row = max(1.0, session.calls / max(1, len(self.validation_rows)))
+        calls = session.calls / max(1, len(self.validation_rows))
+        state.calls_per_row = max(1.0, calls) if calls else 0.0  # rows are free where only proposals ask a model
         scores = [seen[p.number] for p in self.validation_rows]
         again = asked_again(self, session, values, scores, state.calls_per_row)
         state.more, state.calls = ({"again": again} if again else {}), session.calls

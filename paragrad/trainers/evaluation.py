@@ -73,13 +73,23 @@ class Evaluation:
 
     @property
     def asked(self) -> int:
-        """Calls of a budget: those of models, the metric's included; where none was asked, one per row."""
-        return int(self.total("calls")) + int(self.total("guide_calls")) or len(self.items)
+        """Model calls, those of the metric included."""
+        return int(self.total("calls")) + int(self.total("guide_calls"))
 
     def total(self, name: str) -> Any:
         """Sum of ``spent`` over rows: "calls", "input_tokens", "output_tokens"; "usd" is None when a price is unknown."""
         values = [item.spent.get(name, 0) for item in self.items]
         return None if any(v is None for v in values) else sum(values)
+
+
+def counted(items: Sequence[ItemEvidence], writer: Any) -> int:
+    """Calls of a budget that rows took: those of models; where nobody in the run asks one, one per row, so that a budget ends it too.
+
+    Args:
+        writer: the model that writes proposals, or None.
+    """
+    asked = Evaluation(tuple(items)).asked
+    return asked if asked or writer is not None else len(items)
 
 
 def run_row(

@@ -26,7 +26,7 @@ from paragrad.trace.overlay import Overlay, guarded, overlaid, pinned
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE
 from paragrad.trainers.blaming import blamed
-from paragrad.trainers.evaluation import Evaluation, run_row
+from paragrad.trainers.evaluation import Evaluation, counted, run_row
 from paragrad.trainers.failures import late_item, refuse_late, refuse_outage
 from paragrad.trainers.fronts import Measures, weighed
 from paragrad.trainers.jobs import Halted, Job, Values
@@ -159,7 +159,7 @@ class Session:
             assert item is not None
             items.append(item)
             emit("row", label=tasks[index].job.label, done=len(items), of=len(tasks), score=item.score, item=item)
-        self._count(Evaluation(tuple(items)).asked)
+        self._count(counted(items, self.optimizer_model or self.optimizer.model))
         refuse_outage(items)
         cuts = list(accumulate((len(job.rows) for job in jobs), initial=0))
         kept = [made if job.record else None for job, made in zip(jobs, overlays, strict=True)]

@@ -141,3 +141,16 @@ def test_M7_a_push_that_fails_keeps_its_gradient() -> None:
     server._live["g/w"] = lost
     assert pg.stores.push_gradients([parameter]) == 1
     assert (server.get_gradient("w"), list(parameter.grad)) == (3.0, [])
+
+
+def test_M7_a_gradient_that_no_server_takes_stops_the_move_before_it_begins() -> None:
+    store = pg.stores.open("memory:")
+    weight = pg.Parameter(4.0, name="weight.spoilt")
+    (weight * float("nan")).backward()
+    with pytest.raises(ValueError, match=r"the gradient of 'weight.spoilt' is nan"):
+        weight.set_param_ps(store=store)
+    assert list(store.ids()) == []
+    weight.zero_grad()
+    (weight * 2.0).backward()
+    weight.set_param_ps(store=store)
+    assert store.get_gradient("weight.spoilt") == 2.0

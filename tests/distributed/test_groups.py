@@ -66,6 +66,21 @@ def test_flat_buffers_hold_small_arrays_together_and_large_ones_alone() -> None:
     assert np.array_equal(buckets.part(3), np.full(5, 3))
 
 
+def test_unnamed_parameters_are_told_apart_by_their_place() -> None:
+    assert form(pg.Parameter(np.ones(2))) == form(pg.Parameter(np.zeros(2)))
+    assert form(pg.Parameter(1.0)) != form(pg.Parameter(1.0, name="p"))
+
+
+def test_what_is_no_parameter_and_no_rank_is_refused_at_once() -> None:
+    pytest.importorskip("torch")
+    from paragrad.distributed import average, data_parallel
+
+    with pytest.raises(TypeError, match="element 1 is 3 of type int"):
+        average([pg.Parameter(1.0), 3])
+    with pytest.raises(UsageError, match="rank=2 of size=2"), data_parallel([pg.Parameter(1.0)], rank=2, size=2):
+        pass
+
+
 def test_without_a_group_or_torch_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     from paragrad.distributed import average, data_parallel

@@ -13,7 +13,20 @@ from tests.docs.pages import MARK, ROOT, blocks, pages, program, run
 WITH_CODE = [page for page in pages() if any(block.language == "python" for block in blocks(page))]
 EXAMPLES = sorted((ROOT / "examples" / "extend").glob("*.py"))
 LONGEST_EXAMPLE = 40
-PARTS = ("generative-function", "guide", "hook", "loader", "model-backend", "op", "optimizer", "propagator", "rule", "store", "trainer", "utility")
+PARTS = (
+    "generative-function",
+    "guide",
+    "hook",
+    "loader",
+    "model-backend",
+    "op",
+    "optimizer",
+    "propagator",
+    "rule",
+    "store",
+    "trainer",
+    "utility",
+)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))

@@ -28,5 +28,7 @@ def test_pyright_accepts_the_examples() -> None:
     pytest.importorskip("pyright")
     if shutil.which("node") is None:
         pytest.skip("pyright runs on node, which is not installed")
-    ran = subprocess.run([sys.executable, "-m", "pyright", "--pythonpath", sys.executable, *EXAMPLES], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, *EXAMPLES], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr

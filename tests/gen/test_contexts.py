@@ -277,3 +277,24 @@ def test_marks_are_read_from_annotations() -> None:
     assert (g.argument_grads, g.output_grad) == ((False, True), False)
     trace, _ = gen.generate(f, (2.0, 3.0), {"z": 7.0}, memory())
     assert gen.choice_gradients(trace, None, 1.0)[0] == (3.0, None)
+
+
+def test_a_release_is_what_functions_read_inside_it() -> None:
+    """Old values are read; a gradient for them is stale, since the store has moved on."""
+
+    @gen.generative
+    def shift() -> Any:
+        return gen.sample(gen.normal(gen.param("mean", 1.0), 1.0), "x")
+
+    store = pg.stores.open("memory:")
+    gen.simulate(shift, (), store)
+    store.release("first")
+    store.set_parameter_value((shift, "mean"), 2.0)
+    with store.at("first@1"):
+        trace, old = gen.generate(shift, (), {"x": 1.0})
+    assert gen.generate(shift, (), {"x": 2.0}, store)[1] == old
+    with pytest.raises(StaleTrace, match="mean"):
+        gen.accumulate_param_gradients(trace)
+    assert store.get_gradient((shift, "mean")) == 0.0
+    gen.accumulate_param_gradients(trace, stale="reevaluate")
+    assert store.get_gradient((shift, "mean")) == -1.0

@@ -170,3 +170,53 @@ def test_a_body_that_is_not_static_is_told(name: str) -> None:
     body, message = REFUSED[name]
     with pytest.raises(UsageError, match=rf"{message}.*without static=True"):
         gen.simulate(gen.generative(static=True)(body), (3.0,))
+
+
+def guessed(shift: float) -> None:
+    u = gen.sample(gen.normal(gen.param("mean", 0.3) + shift, gen.exp(gen.param("log_std", -0.5))), "u")
+    gen.sample(gen.normal(gen.tanh(u) * 0.5, 1.0 + gen.exp(u * 0.1)), "v")
+
+
+def coins(shift: float) -> None:
+    up = gen.sample(gen.bernoulli(gen.sigmoid(gen.param("logit", 0.2) + shift)), "up")
+    gen.sample(gen.normal((up + up) * gen.param("gap", 0.5), 1.0), "v")
+
+
+def pair() -> None:
+    u = gen.sample(gen.normal(0.5, 1.5), "u")
+    gen.sample(gen.normal(u * gen.param("slope", 0.4), 1.0), "v")
+    gen.sample(gen.normal(u, 1.0), "seen")
+
+
+def tossed() -> None:
+    up = gen.sample(gen.bernoulli(0.7), "up")
+    gen.sample(gen.normal((up + up) * gen.param("slope", 0.4), 1.0), "v")
+
+
+@pytest.mark.parametrize(("guide", "model", "given"), [(guessed, pair, {"seen": 0.8}), (coins, tossed, {})])
+def test_variational_inference_one_by_one_is_the_same_for_static_functions(guide: Any, model: Any, given: dict[str, Any]) -> None:
+    found = []
+    for static in (True, False):
+        q, p = (gen.generative(static=static)(f) for f in (guide, model))
+        store = pg.stores.open("memory:")
+        context = {"default": store}
+        gen.simulate(q, (0.1,), context)
+        gen.simulate(p, (), context)
+        optimizers = [gen.init_optimizer(pg.rules.FixedStepGradientDescent(1e-3), f, context) for f in (q, p)]
+        fitted = gen.black_box_vi(
+            p,
+            (),
+            given,
+            q,
+            (0.1,),
+            optimizers[0],
+            model_optimizer=optimizers[1],
+            iters=8,
+            samples_per_iter=20,
+            batched=False,
+            context=context,
+            seed=3,
+        )
+        found.append([*fitted.history, *(store.get_parameter_value(id) for id in store.ids())])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+    assert len(set(found[0][:8])) == 8

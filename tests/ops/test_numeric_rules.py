@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from paragrad import registry
+import paragrad as pg
+from paragrad import ops, registry
 from paragrad.testing.grads import check_grads
 from paragrad.trace import Variable, op
 from paragrad.trace.operation import TABLE
@@ -45,8 +47,10 @@ def test_rules_of_numbers_and_lists(name: str) -> None:
     check_grads(fn, args, order=2)
 
 
+LIST = [0.5, 1.5, 2.5]
+
+
 def _arrays() -> dict[str, tuple[Callable[..., Any], list[Any]]]:
-    np = pytest.importorskip("numpy")
     rng = np.random.default_rng(0)
 
     def of(*shape: int) -> Any:
@@ -63,6 +67,12 @@ def _arrays() -> dict[str, tuple[Callable[..., Any], list[Any]]]:
 
     return {
         "add": (lambda a, b: total(a * a + b), [of(2, 3), of(3)]),
+        "list add": (lambda a: total((LIST + a) * a), [of(2, 3)]),
+        "list div": (lambda a, b: total(a / b), [of(2, 3), [1.5, 2.5, 0.5]]),
+        "list matmul": (lambda a, b: total((a @ b) * [1.0, 2.0]), [of(2, 3), [1.5, 2.5, 0.5]]),
+        "list mul": (lambda a, b: total(b * a * [1.0, 2.0, 3.0]), [of(2, 3), [1.5, 2.5, 0.5]]),
+        "list pow": (lambda a, b: total(a**b), [of(2, 3), [1.5, 2.5, 0.5]]),
+        "list sub": (lambda a, b: total((b - a) * a), [of(2, 3), [1.5, 2.5, 0.5]]),
         "broadcast both": (lambda a, b: total(a * b), [of(2, 1), of(1, 3)]),
         "div": (lambda a, b: total(a / b), [of(2, 3), of(2, 1)]),
         "index": (lambda a: a[1, 2] * a[0, 0], [of(2, 3)]),
@@ -105,6 +115,18 @@ def test_every_numeric_rule_of_the_table_is_tried() -> None:
     tried = {name.split()[0] for name in SCALARS} | {name.split()[0] for name in ARRAYS}
     assert ruled - flat - inner - tried == set()
     assert set(registry.rules.names()) >= {"arithmetic", "containers", "text"}
+
+
+@pytest.mark.parametrize("make", [pg.Parameter, lambda value: pg.Variable(value, requires_grad=True)], ids=["Parameter", "Variable"])
+@pytest.mark.parametrize("factor", [[0.25, 0.5], (0.25, 0.5)], ids=["list", "tuple"])
+def test_a_plain_list_beside_an_array_is_elementwise(make: Any, factor: Any) -> None:
+    for product in (lambda p: p * factor, lambda p: factor * p):
+        p = make(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        ops.sum(product(p)).backward()
+        assert p.grad[0].value.tolist() == [[0.25, 0.5], [0.25, 0.5]]
+    row = pg.Variable([1.0, 2.0], requires_grad=True)
+    ops.sum(row * np.array([[3.0, 4.0], [5.0, 6.0]])).backward()
+    assert row.grad[0].value == [8.0, 10.0], "in the form of the list"
 
 
 @pytest.mark.parametrize("name", ["round", "trunc", "floor", "ceil"])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import paragrad as pg
 from paragrad.errors import Conflict, StaleTrace, UsageError
@@ -19,6 +18,13 @@ from paragrad.protocols.evidence import Evidence
 from paragrad.stores.flat_cells import FlatCell
 from paragrad.trace.accumulator import Contribution
 from paragrad.trace.state import within
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None
+
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed")
 
 MADE: list[tuple[Any, Any]] = [
     (lambda p: SGD(p, lr=0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
@@ -36,6 +42,7 @@ def bowl(values: Any) -> Any:
     return out
 
 
+@needs_torch
 @pytest.mark.parametrize(("ours", "theirs"), MADE, ids=["sgd", "nesterov", "adam", "adamw"])
 def test_a_loop_by_hand_is_that_of_torch(ours: Any, theirs: Any) -> None:
     parameters = [pg.Parameter(0.5 * n) for n in range(4)]
@@ -230,6 +237,7 @@ def test_the_pure_form_steps_what_got_a_gradient_inside_its_bounds() -> None:
     assert sorted(state) == ["a", "n", "w"]
 
 
+@needs_torch
 def test_the_pure_form_keeps_its_moments_in_the_state() -> None:
     optimizer, state, value = Adam(lr=0.1), None, 1.0
     weight = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)

@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import paragrad as pg
 from paragrad import rules
 from paragrad.errors import UnknownName, UsageError
 from paragrad.rules import SGD, Adam, AdamW, DecayStepGradientDescent, FixedStepGradientDescent, TorchRule
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None
+
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed")
 
 SHAPES = {"a": (), "b": (3,), "c": (2, 3)}
 TWINS: list[tuple[Any, Any]] = [
@@ -27,7 +33,7 @@ TWINS: list[tuple[Any, Any]] = [
 ]
 EVERY = sorted(
     name
-    for name, made in vars(torch.optim).items()
+    for name, made in (vars(torch.optim).items() if torch else ())
     if isinstance(made, type) and issubclass(made, torch.optim.Optimizer) and name not in ("Optimizer", "SparseAdam", "Muon", "LBFGS")
 )
 
@@ -64,6 +70,7 @@ def torch_run(make: Any, steps: int) -> dict[str, Any]:
     return {name: weight.detach().numpy() for name, weight in weights.items()}
 
 
+@needs_torch
 @pytest.mark.parametrize(("conf", "make"), TWINS, ids=lambda x: repr(x) if isinstance(x, rules.Rule) else "")
 @pytest.mark.parametrize("reproducible", [False, True], ids=["flat", "general"])
 def test_own_rules_do_what_torch_does(conf: Any, make: Any, reproducible: bool) -> None:
@@ -72,6 +79,7 @@ def test_own_rules_do_what_torch_does(conf: Any, make: Any, reproducible: bool) 
         np.testing.assert_allclose(found[name], wanted, rtol=1e-9)
 
 
+@needs_torch
 @pytest.mark.parametrize("name", EVERY)
 def test_every_torch_optimizer_is_a_rule_whose_state_a_store_keeps(name: str) -> None:
     wanted = torch_run(lambda p: getattr(torch.optim, name)(p, lr=0.05), 4)
@@ -80,6 +88,7 @@ def test_every_torch_optimizer_is_a_rule_whose_state_a_store_keeps(name: str) ->
         np.testing.assert_allclose(found[id], value, rtol=1e-6, err_msg=name)
 
 
+@needs_torch
 def test_torch_rules_with_needs_of_their_own(tmp_path: Any) -> None:
     lbfgs = torch_run(lambda p: _Single(p), 4)
     found = run(TorchRule("LBFGS", lr=0.5), pg.stores.open(f"sqlite:///{tmp_path}/p.db"), 4, again=True)
@@ -129,11 +138,11 @@ def test_equal_configurations_name_the_same_state_and_others_do_not() -> None:
         (lambda: SGD(0.1, nesterov=True), ValueError, "momentum above 0"),
         (lambda: SGD(0.1, maximize=1), TypeError, "True or False"),  # type: ignore[arg-type]
         (lambda: Adam(betas=(0.9, 1.0)), ValueError, "betas"),
-        (lambda: TorchRule("RMSProp"), UnknownName, "RMSprop"),
-        (lambda: TorchRule("SGD", lr=-1.0), UsageError, "lr"),
-        (lambda: TorchRule("SGD", speed=1.0), UsageError, "speed"),
-        (lambda: TorchRule("SparseAdam"), UsageError, "sparse"),
-        (lambda: TorchRule("LBFGS", max_iter=20), UsageError, "one step per gradient"),
+        pytest.param(*(lambda: TorchRule("RMSProp"), UnknownName, "RMSprop"), marks=needs_torch),
+        pytest.param(*(lambda: TorchRule("SGD", lr=-1.0), UsageError, "lr"), marks=needs_torch),
+        pytest.param(*(lambda: TorchRule("SGD", speed=1.0), UsageError, "speed"), marks=needs_torch),
+        pytest.param(*(lambda: TorchRule("SparseAdam"), UsageError, "sparse"), marks=needs_torch),
+        pytest.param(*(lambda: TorchRule("LBFGS", max_iter=20), UsageError, "one step per gradient"), marks=needs_torch),
     ],
 )
 def test_wrong_settings_are_refused_by_name(make: Any, error: Any, words: str) -> None:

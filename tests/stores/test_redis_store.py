@@ -29,6 +29,27 @@ def test_redis_passes_the_kit(redis: RedisServer) -> None:
     check_store(lambda: stores.open(url), corrupt=flip)
 
 
+def test_a_put_is_one_round_trip_whatever_was_put_before(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process wrote last is decided on without a read; another process that writes between is noticed."""
+    url = redis.fresh()
+    store, other = stores.open(url), stores.open(url)
+    asked: list[int] = []
+    fetch = store._place.fetch
+    monkeypatch.setattr(store._place, "fetch", lambda keys: asked.append(len(list(keys))) or fetch(keys))
+    for i in range(3):
+        store.init_parameter(f"p{i}", "x")
+    for i in range(3):
+        store.set_parameter_value(f"p{i}", "y")
+    asked.clear()
+    for i in range(3):
+        store.set_parameter_value(f"p{i}", "z")
+    assert asked == []
+    other.set_parameter_value("p1", "other")
+    store.set_parameter_value("p1", "mine")
+    assert asked
+    assert [entry.value for entry in store.history("p1")] == ["x", "y", "z", "other", "mine"]
+
+
 def test_redis_reproducible_passes_the_kit(redis: RedisServer) -> None:
     url = redis.fresh()
     check_store(lambda: stores.open(url, reproducible=True))

@@ -7,11 +7,13 @@ import pickle
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paragrad import stores
 from paragrad.errors import Corrupted, StoreError, UsageError
+from paragrad.stores import sqlite_tables
 from paragrad.stores.sqlite import SQLiteStore
 
 
@@ -215,6 +217,35 @@ def test_cache_never_hides_another_writer(tmp_path: Path) -> None:
     for n in range(1, 5):
         assert two.get_parameter_value("a") == one.get_parameter_value("a") == f"v{n - 1}"
         (one, two)[n % 2].set_parameter_value("a", f"v{n}")
+
+
+def test_a_put_reads_nothing_again_and_notices_other_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer remembers the head and the pointers until another connection writes or a commit fails."""
+    store, other = stores.open(url_of(tmp_path / "x.db")), stores.open(url_of(tmp_path / "x.db"))
+    store.init_parameter("a", "0")
+    store.set_parameter_value("a", "1")
+    read: list[str] = []
+    documents, pointers = sqlite_tables.documents, sqlite_tables.pointers
+    monkeypatch.setattr(sqlite_tables, "documents", lambda c, keys: (read.extend(keys), documents(c, keys))[1])
+    monkeypatch.setattr(sqlite_tables, "pointers", lambda c, ids: (read.extend(ids), pointers(c, ids))[1])
+    store.set_parameter_value("a", "2")
+    assert read == []
+    other.set_parameter_value("a", "3")
+    read.clear()
+    assert store.set_parameter_value("a", "4", expect=4) == 5
+    assert sorted(read) == ["a", "head"]
+    apply = sqlite_tables.apply
+
+    def failing(*args: Any) -> None:
+        apply(*args)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_tables, "apply", failing)
+        with pytest.raises(StoreError):
+            store.set_parameter_value("a", "lost")
+    assert store.set_parameter_value("a", "5", expect=5) == 6
+    assert [entry.value for entry in store.history("a")] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_damaged_index_is_found(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import numpy
 import pytest
@@ -245,6 +246,39 @@ def test_a_push_that_would_spoil_the_sum_names_the_id_the_place_and_the_fix(delt
         store.increment_gradient("w" if hasattr(delta, "__len__") else "n", delta, scale)
     assert "find its cause" in str(caught.value)
     assert (store.get_gradient("n"), store.get_gradient_count("n"), store.get_gradient_count("w")) == (0.0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "words"),
+    [
+        (lambda s: s.increment_gradient("w", [[1.0], [2.0, 3.0]]), ValueError, "the gradient of 'w' is no array .*one number per element"),
+        (lambda s: s.increment_gradient("n", 1.0, token=3), TypeError, "token must be a text that names this push, not 3"),
+        (lambda s: s.increment_gradient("n", 1.0, "2"), TypeError, "scale must be a number, not str"),
+        (lambda s: s.take_gradients("nw"), UsageError, r"write take_gradients\(\['nw'\]\)"),
+        (lambda s: s.release("r", "nw"), UsageError, r"write release\('r', \['nw'\]\)"),
+        (lambda s: s.release("r", []), UsageError, "ids is empty; leave it out"),
+    ],
+)
+def test_a_call_that_cannot_be_meant_says_what_to_write(act: Any, error: type[Exception], words: str) -> None:
+    store = MemoryStore()
+    store.init_parameter("n", 1.0)
+    store.init_parameter("w", numpy.zeros(2))
+    with pytest.raises(error, match=words):
+        act(store)
+    assert (store.get_gradient_count("n"), store.get_gradient_count("w"), store.releases()) == (0, 0, [])
+
+
+def test_tensors_come_in_as_they_are() -> None:
+    torch = pytest.importorskip("torch")
+    store = MemoryStore()
+    store.init_parameter("w", numpy.zeros(2))
+    store.init_parameter("n", 1.0)
+    store.increment_gradient("w", torch.ones(2, requires_grad=True) * 2)
+    store.increment_gradient("w", torch.ones(2, dtype=torch.bfloat16))
+    store.increment_gradient("n", torch.tensor(2.0, requires_grad=True))
+    assert (store.get_gradient("w").tolist(), store.get_gradient("n")) == ([3.0, 3.0], 2.0)
+    with pytest.raises(ValueError, match="'w' is nan"):
+        store.increment_gradient("w", torch.tensor([1.0, float("nan")], requires_grad=True))
 
 
 def test_large_finite_gradients_are_no_infinities(recwarn: pytest.WarningsRecorder) -> None:

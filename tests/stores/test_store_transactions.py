@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from paragrad import stores
-from paragrad.errors import UsageError
+from paragrad.errors import Conflict, StoreError, UsageError
 from paragrad.stores import publish_all
 from paragrad.stores.memory import MemoryStore
 from paragrad.stores.staging import Staging
@@ -137,3 +137,50 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         publish_all([(a, {"x": float(n)}), (b, {"x": float(n)})])
     assert [sorted(store.keys("")) for store in (a, b)] == before
     assert publish_all([(a, {"x": 9.0})]) == [a.commit()]
+
+
+class Failing(MemoryStore):
+    """A store whose server goes away before its change number ``at``, for good or for that one change."""
+
+    at = 0
+    forever = False
+
+    def _change(self, *args: Any, **options: Any) -> Any:
+        self.at -= 1
+        if self.at == 0 or (self.forever and self.at < 0):
+            raise StoreError("the server is gone")
+        return super()._change(*args, **options)
+
+
+def test_a_store_that_fails_after_the_decision_finishes_its_part_later() -> None:
+    first, second, third = MemoryStore(), Failing(), MemoryStore()
+    for store in (first, second, third):
+        store.init_parameter("w", 1.0)
+        store.increment_gradient("w", 2.0)
+    second.at = 3  # lease, stage, commit
+    leases = [store.take_gradients(["w"]) for store in (first, second, third)]
+    parts = [(store, {"w": 3.0}, None, None, lease) for store, lease in zip((first, second, third), leases, strict=True)]
+    with pytest.raises(StoreError, match=r"after the transaction over 3 stores was decided .* it holds: do not repeat it") as caught:
+        publish_all(parts)
+    assert not isinstance(caught.value, Conflict)  # which would be tried again
+    assert (first.get_parameter_value("w"), third.get_parameter_value("w")) == (3.0, 3.0)
+    assert second.recover() == 1
+    assert (second.get_parameter_value("w"), second.get_gradient("w")) == (3.0, 0.0)
+    second.set_parameter_value("w", 4.0)  # nothing is held any more
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_coordinator_that_goes_away_while_it_stages_leaves_the_others_free(order: tuple[int, int]) -> None:
+    stores = MemoryStore(), Failing()
+    for store in stores:
+        store.init_parameter("w", 1.0)
+        store.increment_gradient("w", 2.0)
+    good, bad = stores
+    bad.durable = True  # so it coordinates
+    leases = [store.take_gradients(["w"]) for store in stores]
+    bad.at, bad.forever = 1, True
+    with pytest.raises(StoreError, match="the server is gone"):
+        publish_all([(stores[place], {"w": 3.0}, None, None, leases[place]) for place in order])
+    leases[0].release()
+    assert (good.get_parameter_value("w"), good.get_gradient("w")) == (1.0, 2.0)
+    good.set_parameter_value("w", 5.0)  # its id is not held

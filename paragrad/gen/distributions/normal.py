@@ -48,7 +48,12 @@ class Normal(Family):
     def log_density(value: Any, mean: Any, std: Any) -> Any:
         if std.__class__ is float and std > 0.0:
             z = (value - mean) / std
-            return -0.5 * z * z - _log(std) - LOG_ROOT_2PI
+            if z.__class__ is float:
+                return -0.5 * z * z - _log(std) - LOG_ROOT_2PI
+            z *= z
+            z *= -0.5
+            z -= _log(std) + LOG_ROOT_2PI
+            return z
         require_positive(std, "normal", "std")
         z = (value - mean) / std
         return -0.5 * z * z - log(std) - LOG_ROOT_2PI

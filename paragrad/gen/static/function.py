@@ -65,6 +65,14 @@ class StaticGenerative(Generative[..., Any]):
         trace = self._scored(args, choices, env)
         return trace if trace is not None else super().assess(args, choices, env)
 
+    def drawn(self, args: tuple[Any, ...], env: Environment, count: int) -> dict[Any, list[Any]] | None:
+        """The choices of ``count`` runs, one after another, by address; None where the body has to run."""
+        found = self._ready(args, env)
+        if found is None:
+            return None
+        program, params, _, floats = found
+        return dict(zip(program.addresses, program.columns(program.start(params, floats, env.rng), count), strict=True))
+
     def gradients(self, trace: Trace, selection: Selection, retgrad: Any, needed: Sequence[bool], scale: Any = 1.0) -> Gradients:
         """One sweep over the slots the trace kept."""
         kept = trace._kept

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paragrad.gen import functions
+from paragrad.gen.static.drawing import hoisted
 from paragrad.gen.static.symbols import Book, Symbol
 
 Step = Callable[[list[Any]], None]
@@ -66,6 +67,7 @@ class Program:
         ops = [step for step in book.steps if step[0] != "choice"]
         self.draw = [_draw(*step[1]) if step[0] == "choice" else _forward(*step) for step in book.steps]
         self.score = [_score(*step[1]) if step[0] == "choice" else _forward(*step) for step in book.steps]
+        self.once, self.each = hoisted(book, _forward)
         self.densities = [_density(entry, book.symbolic) for entry in book.choices if book.symbolic & set(entry[4])]
         reached = _reached(book, ops)
         self.back = [_backward(step[0], step[1], step[2], book.symbolic) for step in reversed(ops) if step[1] in reached]
@@ -76,6 +78,17 @@ class Program:
         s = [*params, *args, *self.rest]
         s[-1] = rng
         return s
+
+    def columns(self, s: list[Any], count: int) -> list[list[Any]]:
+        """Per choice the values of ``count`` runs, one after another; what no choice changes is worked out once."""
+        for step in self.once:
+            step(s)
+        found: list[list[Any]] = [[] for _ in self.places]
+        steps = [step if column is None else step(found[column].append) for step, column in self.each]
+        for _ in range(count):
+            for step in steps:
+                step(s)
+        return found
 
     def derivatives(self, s: list[Any]) -> list[float]:
         """Of the score, in every slot."""

@@ -12,6 +12,7 @@ from paragrad.gen.choices import Choices
 from paragrad.gen.environment import Environment
 from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.learning import param_gradients
+from paragrad.gen.static.function import StaticGenerative
 from paragrad.gen.trace import Trace
 from paragrad.gen.training.fused import Body, Unfit
 from paragrad.gen.training.importance import merged
@@ -74,12 +75,8 @@ class Estimator:
 
     def fused(self, samples: Samples, together: bool) -> Estimate | None:
         """The same without traces: bodies one by one, or once ``together``; None where the bodies need traces."""
-        count = self.estimates * self.samples
-        env = samples.batch(count) if together else samples.environment()
         try:
-            guide, model = Body(self.guide, env, True), Body(self.model, env, self.learns_model)
-            drawn = guide.draw_many(self.guide_args, 1 if together else count)
-            model.weigh_many((self.args, self._both(values)) for values in drawn)
+            guide, model = self._bodies(samples, together)
             of_guide, of_model = guide.densities_of(), model.densities_of()
         except Unfit:
             return None
@@ -125,6 +122,34 @@ class Estimator:
         except (TypeError, ValueError, AttributeError, KeyError, IndexError):  # UsageError is a ValueError: a body that asks for one number
             return False
         return True
+
+    def _bodies(self, samples: Samples, together: bool) -> tuple[Body, Body]:
+        """Guide and model after all samples of an iteration."""
+        count = self.estimates * self.samples
+        env = samples.batch(count) if together else samples.environment()
+        if not together and isinstance(self.guide, StaticGenerative) and isinstance(self.model, StaticGenerative):
+            drawn = self.guide.drawn(self.guide_args, env, count)
+            if drawn is not None:
+                return self._replayed(drawn, env, count)
+        guide, model = Body(self.guide, env, True), Body(self.model, env, self.learns_model)
+        found = guide.draw_many(self.guide_args, 1 if together else count)
+        model.weigh_many((self.args, self._both(values)) for values in found)
+        return guide, model
+
+    def _replayed(self, drawn: dict[Any, list[Any]], env: Environment, count: int) -> tuple[Body, Body]:
+        """Densities of static functions: what they do is the same for every sample, so once for all where choices are floats."""
+        import numpy
+
+        columns = {address: numpy.array(values) for address, values in drawn.items()}
+        rows: list[dict[Any, Any]] = [columns]
+        if all(column.dtype.kind == "f" for column in columns.values()):
+            env = env.widened(count)
+        else:  # numpy's arithmetic of truth values and whole numbers is another than Python's
+            rows = [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
+        guide, model = Body(self.guide, env, True), Body(self.model, env, self.learns_model)
+        guide.weigh_many((self.guide_args, dict(row)) for row in rows)
+        model.weigh_many((self.args, self._both(row)) for row in rows)
+        return guide, model
 
     def _chunk(self, env: Environment, numbers: range) -> tuple[float, GradientSum, GradientSum]:
         import numpy

@@ -204,8 +204,9 @@ class Densities:
         self._groups: list[tuple[Any, Any, list[tuple[Any, ...]]]] = []
         for family, places in families.items():
             own, chosen = (rows, densities) if len(families) == 1 else (rows[places], [densities[place] for place in places])
-            values, columns = numpy.array([d[1] for d in chosen]), numpy.array([d[3] for d in chosen], dtype=float).T
-            if values.ndim != 1 or columns.ndim != 2:
+            values = numpy.array([d[1] for d in chosen])
+            columns = [numpy.array(column, dtype=float) for column in zip(*[d[3] for d in chosen], strict=True)]
+            if values.ndim != 1 or any([column.ndim != 1 for column in columns]):
                 raise Unfit
             self.scores += numpy.bincount(own, family.log_density(values, *columns), len(counts))
             if tracked:

@@ -14,7 +14,7 @@ from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.trace import Trace
 from paragrad.gen.training.samples import sampling
 from paragrad.gen.training.sums import logsumexp, positive
-from paragrad.gen.verbs import refuse_unused
+from paragrad.gen.verbs import function_of, refuse_nan, refuse_unused
 
 Proposal = GenerativeFunction | tuple[GenerativeFunction, tuple[Any, ...]] | None
 
@@ -97,7 +97,8 @@ def _weighted(
     model: GenerativeFunction, args: tuple[Any, ...], observations: Any, n: int, proposal: Proposal, context: Any, seed: int, workers: int
 ) -> tuple[list[Trace], list[float]]:
     positive(n=n)
-    given = choicemap(observations)
+    function_of(model)
+    given = refuse_nan(choicemap(observations))
     source = proposal if proposal is None or isinstance(proposal, tuple) else (proposal, ())
     with sampling(resolved(context), seed, workers) as samples:
         found = samples.each(n, lambda env, _: _one(model, args, given, source, env))

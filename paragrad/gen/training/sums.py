@@ -54,6 +54,25 @@ class GradientSum:
             raise
 
 
+def refuse_elsewhere(found: GradientSum, *optimizers: Any) -> None:
+    """Refuse gradients of which none goes to a store that an optimizer updates: nothing would ever learn.
+
+    Raises:
+        UsageError: naming both stores.
+    """
+    parts = [part for optimizer in optimizers for part in getattr(optimizer, "parts", ())]
+    stores = [part.store for part in parts if hasattr(part, "store")]
+    if not stores or len(stores) < len(parts) or not found.sums:
+        return
+    keys = {store.key for store in stores}
+    if all(found.reads[id].store.key not in keys for id in found.sums):
+        here = next(iter(found.reads.values())).store
+        raise UsageError(
+            f"the parameters are in {here!r}, the optimizer updates {stores[0]!r}: nothing would learn; give gen.init_optimizer "
+            "and this loop the same context="
+        )
+
+
 def logsumexp(values: Sequence[float]) -> float:
     """log of the sum of exponentials; -inf where all are."""
     top = max(values)

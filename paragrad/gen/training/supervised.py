@@ -13,8 +13,8 @@ from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.learning import param_gradients
 from paragrad.gen.training.fused import Body, Unfit
 from paragrad.gen.training.samples import Samples, sampling
-from paragrad.gen.training.sums import GradientSum, positive
-from paragrad.gen.verbs import refuse_unused
+from paragrad.gen.training.sums import GradientSum, positive, refuse_elsewhere
+from paragrad.gen.verbs import function_of, refuse_nan, refuse_unused
 from paragrad.rules import apply_update
 
 Example = tuple[tuple[Any, ...], Any]
@@ -56,19 +56,23 @@ def train(
         Per epoch the mean log probability of the held-out examples.
 
     Raises:
-        UsageError: a constraint that no choice takes, or a minibatch larger than the epoch.
+        UsageError: a constraint that no choice takes or that is nan, a minibatch larger than the epoch, or an optimizer
+            over other stores than the context's.
     """
     positive(num_epoch=num_epoch, epoch_size=epoch_size, num_minibatch=num_minibatch, minibatch_size=minibatch_size)
     positive(evaluation_size=evaluation_size)
     if minibatch_size > epoch_size:
         raise UsageError(f"minibatch_size={minibatch_size} is more than the {epoch_size} examples of an epoch; make epoch_size larger")
     history: list[float] = []
+    function_of(gen_fn)
     with sampling(resolved(context), seed, workers) as samples:
         learner = _Learner(gen_fn, samples)
         for epoch in range(num_epoch):
             examples = [_example(data_generator, samples.rng) for _ in range(epoch_size)]
             for _ in range(num_minibatch):
-                learner.gradient(samples.rng.sample(examples, minibatch_size)).push()
+                found = learner.gradient(samples.rng.sample(examples, minibatch_size))
+                refuse_elsewhere(found, optimizer)
+                found.push()
                 apply_update(optimizer)
             history.append(learner.score([_example(data_generator, samples.rng) for _ in range(evaluation_size)]))
             if callback is not None and callback(epoch, history[-1]) is True:
@@ -77,8 +81,10 @@ def train(
 
 
 def _example(data_generator: DataGenerator, rng: Random) -> Example:
-    args, constraints = data_generator(rng)
-    return args, choicemap(constraints)
+    found = data_generator(rng)
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], tuple):
+        raise UsageError(f"data_generator returned {found!r:.80}; it gives (args, constraints), such as ((x,), {{'y': 1.0}})")
+    return found[0], refuse_nan(choicemap(found[1]))
 
 
 class _Learner:

@@ -11,7 +11,8 @@ from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.trace import Trace
 from paragrad.gen.training.estimators import Estimator, Signals
 from paragrad.gen.training.samples import sampling
-from paragrad.gen.training.sums import positive
+from paragrad.gen.training.sums import positive, refuse_elsewhere
+from paragrad.gen.verbs import refuse_nan
 from paragrad.rules import apply_update
 
 
@@ -75,7 +76,7 @@ def black_box_vi(
     """
     positive(iters=iters, samples_per_iter=samples_per_iter)
     estimator = Estimator(
-        model, args, choicemap(observations), variational, var_args, _elbo, samples_per_iter, 1, model_optimizer is not None
+        model, args, refuse_nan(choicemap(observations)), variational, var_args, _elbo, samples_per_iter, 1, model_optimizer is not None
     )
     return fit(estimator, var_optimizer, model_optimizer, iters, batched, callback, context, seed, workers)
 
@@ -102,6 +103,7 @@ def fit(
                 fused, found = False, estimator.at_once(samples) if together else estimator.one_by_one(samples)
             history.append(found.objective)
             found.guide.merge(found.model)
+            refuse_elsewhere(found.guide, var_optimizer, model_optimizer)
             found.guide.push()
             apply_update(var_optimizer)
             if model_optimizer is not None:
@@ -114,4 +116,4 @@ def fit(
 def _elbo(weights: Any) -> Signals:
     import numpy
 
-    return Signals(weights[:, 0], weights, numpy.ones_like(weights))
+    return Signals(weights[:, 0], weights, numpy.ones(weights.shape))

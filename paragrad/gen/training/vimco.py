@@ -11,6 +11,7 @@ from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.training.estimators import Estimator, Signals
 from paragrad.gen.training.sums import positive
 from paragrad.gen.training.variational import Fitted, fit
+from paragrad.gen.verbs import refuse_nan
 
 
 def black_box_vimco(
@@ -49,7 +50,7 @@ def black_box_vimco(
         raise UsageError("num_samples is 1; a baseline needs at least 2 (with 1 it is black_box_vi)")
     baselines = geometric_baselines if geometric else arithmetic_baselines
     estimator = Estimator(
-        model, args, choicemap(observations), variational, var_args, lambda weights: _signals(weights, baselines),
+        model, args, refuse_nan(choicemap(observations)), variational, var_args, lambda weights: _signals(weights, baselines),
         samples_per_iter, num_samples, model_optimizer is not None,
     )  # fmt: skip
     return fit(estimator, var_optimizer, model_optimizer, iters, batched, callback, context, seed, workers)
