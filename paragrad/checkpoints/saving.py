@@ -35,7 +35,7 @@ def save(parameters: Any, path: Any, *, digest: str = "crc32") -> None:
         digest: "crc32" finds damage. "sha256" adds digests to compare with others kept elsewhere, at a third of the speed.
 
     Raises:
-        UsageError: no Parameters, one without a name, or two with one name.
+        UsageError: one without a name, or two with one name.
         DataError: the file cannot be written; the old one is as it was.
     """
     if digest not in DIGESTS:
