@@ -18,7 +18,7 @@ from typing import Any
 from paragrad.errors import ParagradError, StoreError
 from paragrad.stores.backend import Decide, Moved, Pointer, Row
 from paragrad.stores.ids import gradient_key
-from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.native import Native
 from paragrad.stores.publish import Held
 
 _REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
@@ -116,7 +116,7 @@ def decided(jobs: Sequence[Job], documents: Mapping[str, bytes], pointers: Mappi
     return batch
 
 
-class Grouped(KeyValueStore):
+class Grouped(Native):
     """A KeyValueStore whose changes are written in groups."""
 
     _jobs: deque[Job]

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
-from paragrad.errors import Conflict
 from paragrad.protocols.space import Space
 from paragrad.protocols.store import Entry, ParameterId
 from paragrad.stores.accumulate import Accumulator, decode, encode
@@ -18,14 +17,14 @@ from paragrad.stores.flat_live import FlatLive
 from paragrad.stores.flat_rules import FlatRules
 from paragrad.stores.gradients import no_gradient
 from paragrad.stores.ids import HEAD, gradient_key, state_key
-from paragrad.stores.keyvalue import KeyValueStore
 from paragrad.stores.live import Live
+from paragrad.stores.native import Native
 from paragrad.stores.publish import Draft
 
 _IMMUTABLE = (str, bytes, int, float, type(None))
 
 
-class MemoryStore(KeyValueStore):
+class MemoryStore(Native):
     """Thread-safe; reads take no lock; gone with the process.
 
     Args:
@@ -49,20 +48,6 @@ class MemoryStore(KeyValueStore):
         self._histories: dict[str, list[Row]] = {}
         self._live: dict[str, Live | FlatLive] = {}
         self._flat = FlatRules(self)
-
-    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-        """Documents, without digests; the token is the content's hash."""
-        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
-
-    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
-        """Compare-and-set on documents."""
-        with self._lock, self._holding(values):
-            found = self.read(list(expect))
-            for key, token in expect.items():
-                if (found[key][1] if key in found else 0) != token:
-                    raise Conflict(f"{key!r} was written by another; read it again")
-            for key, value in values.items():
-                self._store(key, value)
 
     def keys(self, prefix: str) -> list[str]:
         """Document keys."""
@@ -211,7 +196,3 @@ class MemoryStore(KeyValueStore):
             live.load(acc)
         else:
             self._live[key] = Live(acc, self._stripes, self.reproducible)
-
-
-def _token(value: bytes) -> int:
-    return hash(value) or 1

@@ -12,10 +12,10 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paragrad.errors import Conflict, Corrupted
+from paragrad.errors import Corrupted
 from paragrad.stores import postgres_tables as tables
 from paragrad.stores.appending import Appending, fit_key, fits_after, folded, list_key
-from paragrad.stores.backend import Change, Pointer, Row
+from paragrad.stores.backend import Row
 from paragrad.stores.grouping import Batch, Job, all_wrote, decided
 from paragrad.stores.ids import parameter_key, segment, version_key
 from paragrad.stores.layout import pointer_bytes, pointer_from, row_bytes, row_from
@@ -61,23 +61,6 @@ class PostgresStore(Appending):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PostgresStore, (self._url,)
-
-    # The three primitives, on the documents.
-
-    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-        """Payloads of documents; the token is made of the content."""
-        return {key: (value, _token(key, value)) for key, value in self._documents(keys).items()}
-
-    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
-        """Compare-and-set on documents."""
-
-        def decide(documents: Mapping[str, bytes], pointers: Mapping[str, Pointer]) -> Change:
-            for key, token in expect.items():
-                if (_token(key, documents[key]) if key in documents else 0) != token:
-                    raise Conflict(f"{key!r} was written by another; read it again")
-            return Change(values)
-
-        self._change(list(expect), [], decide)
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of documents."""
@@ -257,7 +240,3 @@ def _apply(connection: Any, batch: Batch, taken: Mapping[str, Sequence[int]]) ->
 def _stored(row: Row) -> tuple[str, int, int, bytes]:
     """A version as its table has it."""
     return segment(row.id), row.ordinal, row.version, seal(version_key(row.id, row.ordinal), row_bytes(row))
-
-
-def _token(key: str, value: bytes) -> int:
-    return int.from_bytes(seal(key, value)[:7], "big") + 1

@@ -12,14 +12,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
 from paragrad.errors import Conflict, StoreError, UsageError
 from paragrad.stores.backend import Change, Decide, Pointer, Row
-from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.native import Native
 from paragrad.stores.ray_keeper import Keeper
 from paragrad.stores.urls import redacted
 
@@ -27,7 +27,7 @@ _NAMESPACE = "paragrad"
 _THREADS = 16
 
 
-class RayStore(KeyValueStore):
+class RayStore(Native):
     """Versions, gradients, releases and states behind a Ray actor, which also applies update rules.
 
     Args:
@@ -62,22 +62,6 @@ class RayStore(KeyValueStore):
     def apply_rule(self, conf: Any, ids: Sequence[str], state_name: str) -> Any:
         """Let the actor apply an update rule; pushes that arrive meanwhile are kept for the next step."""
         self._call("apply", conf, list(ids))
-
-    # The three primitives, on the documents.
-
-    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-        """Payloads of documents; the token is made of the content."""
-        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
-
-    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
-        """Compare-and-set on documents."""
-
-        def decide(documents: Mapping[str, bytes], pointers: Mapping[str, Pointer]) -> Change:
-            if any((_token(documents[key]) if key in documents else 0) != token for key, token in expect.items()):
-                raise Conflict(f"{sorted(expect)!r:.100} were written by another; read them again")
-            return Change(values)
-
-        self._change(list(expect), [], decide)
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of documents."""
@@ -191,7 +175,3 @@ def _connected(cluster: str, shown: str) -> Any:
                 f"{shown}: the Ray cluster cannot be reached ({error}); start it (ray start --head), or correct the URL"
             ) from error
     return ray
-
-
-def _token(value: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(value).digest()[:7], "big") + 1

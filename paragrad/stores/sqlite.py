@@ -7,21 +7,20 @@ put the file on a network file system: SQLite's log needs shared memory.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from paragrad.errors import Conflict, Corrupted, ParagradError, StoreError, UsageError
+from paragrad.errors import Corrupted, ParagradError, StoreError, UsageError
 from paragrad.stores import sqlite_tables as tables
-from paragrad.stores.backend import Change, Decide, Head, Moved, Pointer, Row
+from paragrad.stores.backend import Decide, Head, Moved, Pointer, Row
 from paragrad.stores.ids import HEAD
-from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.native import Native
 from paragrad.stores.publish import Held
 from paragrad.stores.sqlite_errors import translate, translated
 from paragrad.stores.sqlite_pool import Pool
@@ -49,7 +48,7 @@ class _Job:
         self.error, self.done = error, True
 
 
-class SQLiteStore(KeyValueStore):
+class SQLiteStore(Native):
     """Versions, gradients, releases and states in one SQLite file.
 
     Args:
@@ -86,23 +85,6 @@ class SQLiteStore(KeyValueStore):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SQLiteStore, (f"sqlite:///{self.path}",)
-
-    # The three primitives, on the documents.
-
-    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-        """Payloads of documents; the token is made of the content."""
-        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
-
-    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
-        """Compare-and-set on documents."""
-
-        def decide(documents: Mapping[str, bytes], pointers: Mapping[str, Pointer]) -> Change:
-            for key, token in expect.items():
-                if (_token(documents[key]) if key in documents else 0) != token:
-                    raise Conflict(f"{key!r} was written by another; read it again")
-            return Change(values)
-
-        self._change(list(expect), [], decide)
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of documents."""
@@ -242,7 +224,3 @@ def _path(url: str) -> Path:
     if not rest.startswith("///") or rest in ("///", "////") or "?" in rest or "#" in rest:
         raise UsageError(f"{url:.80} names no file; write 'sqlite:///file.db' (relative) or 'sqlite:////abs/file.db', without options")
     return Path(os.path.abspath(unquote(rest[3:])))
-
-
-def _token(value: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(value).digest()[:7], "big") + 1

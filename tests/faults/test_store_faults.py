@@ -85,7 +85,7 @@ def test_long_contention(name: str, url: str, capsys: pytest.CaptureFixture[str]
 def test_long_kills(name: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     pushed, published = kill_loop(url, 200, seed=3)
     with capsys.disabled():
-        print(f"\nR6 {name}: lost by 200 kills: 0 ({pushed} pushes acknowledged, {published} applied)")
+        print(f"\nR6 {name}: lost by 200 kills: 0 ({pushed} pushes and {published} updates acknowledged)")
 
 
 @long

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from paragrad.stores.files.reading import Reader
 from paragrad.stores.files.records import digest
 from paragrad.stores.files.versions import Ref
 from paragrad.stores.files.writing import Batch
-from paragrad.stores.keyvalue import KeyValueStore
+from paragrad.stores.native import Native
 from paragrad.stores.publish import Draft
 from paragrad.stores.sealing import pack, unpack
 from paragrad.stores.urls import redacted
@@ -30,7 +29,7 @@ _LARGE = 32_768
 """Bytes from which a document has a file of its own."""
 
 
-class FileStore(KeyValueStore):
+class FileStore(Native):
     """Versions, gradients, releases and states in files.
 
     Args:
@@ -72,23 +71,6 @@ class FileStore(KeyValueStore):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(FileStore, self._address(), **self._options), ()
-
-    # The three primitives, on the documents.
-
-    def read(self, keys: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-        """Payloads of documents; the token is made of the content."""
-        return {key: (value, _token(value)) for key, value in self._documents(keys).items()}
-
-    def write(self, values: Mapping[str, bytes], expect: Mapping[str, int]) -> None:
-        """Compare-and-set on documents."""
-
-        def decide(documents: Mapping[str, bytes], pointers: Mapping[str, Pointer]) -> Change:
-            for key, token in expect.items():
-                if (_token(documents[key]) if key in documents else 0) != token:
-                    raise Conflict(f"{key!r} was written by another; read it again")
-            return Change(values)
-
-        self._change(list(expect), [], decide)
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of documents."""
@@ -264,7 +246,3 @@ class FileStore(KeyValueStore):
         """In a child process nothing of the parent's is used, its locks neither."""
         if self._files.check():
             self._lock, self._reading = threading.RLock(), threading.Lock()
-
-
-def _token(value: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(value).digest()[:7], "big") + 1
