@@ -40,7 +40,7 @@ class MemoryStore(Native):
     def __init__(
         self, url: str = "memory:", *, key: Any = None, reproducible: bool = False, stripes: int = 1, lease_seconds: float = 600.0
     ) -> None:
-        self.key = key if key is not None else url if url != "memory:" else f"memory:{uuid4().hex[:12]}"
+        self.key = key if key is not None else url if url not in ("memory:", "memory://") else f"memory:{uuid4().hex[:12]}"
         self.reproducible = reproducible
         self.lease_seconds = lease_seconds
         self._stripes = min(stripes, os.cpu_count() or 1)
