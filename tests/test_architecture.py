@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "paragrad"
 FLOORS = (
-    ("errors", "seen", "registry", "events", "context", "home", "protocols"),
+    ("errors", "seen", "registry", "events", "context", "home", "disk", "protocols"),
     ("trace", "llm", "executors", "journal"),
     ("spaces", "stores", "propagators", "rules", "sandbox", "data", "initializers", "checkpoints"),
     ("ops", "distributed"),

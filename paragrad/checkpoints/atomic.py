@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
+from paragrad.disk import begin_to_sync, sync_folder
 from paragrad.errors import DataError
+
+PIECE = 1 << 20
+"""Bytes that are written at once."""
 
 
 @contextmanager
@@ -34,19 +39,11 @@ def replacing(path: Path) -> Iterator[FileIO]:
         raise DataError(f"{path} cannot be written: {error.strerror or error}; nothing of it was changed") from error
 
 
-def begin_to_sync(file: FileIO, offset: int, size: int) -> None:
-    """Linux starts to write pages to the disk when told that they are not needed; so the sync at the end has less to wait for."""
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):  # advice only
-            os.posix_fadvise(file.fileno(), offset, size, os.POSIX_FADV_DONTNEED)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def put(file: FileIO, data: Any) -> None:
+    """Write all of it; a large one is on its way to the disk while the rest is written."""
+    view = memoryview(data)
+    while view.nbytes:
+        done = file.write(view[:PIECE])
+        if done == PIECE:
+            begin_to_sync(file.fileno(), file.tell() - done, done)
+        view = view[done:]

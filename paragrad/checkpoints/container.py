@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from paragrad.checkpoints.atomic import begin_to_sync, replacing
+from paragrad.checkpoints.atomic import put, replacing
 from paragrad.errors import DataError
 
 DTYPES = {
@@ -29,8 +29,6 @@ DTYPES = {
 """Our names of element types to the format's."""
 FORMAT = "paragrad.checkpoint.1"
 LONGEST_HEADER = 100_000_000
-PIECE = 1 << 20
-"""Bytes that are written at once."""
 _MOST = 1 << 30
 _OWN = "header_crc32"
 
@@ -69,11 +67,11 @@ def write(path: Path, blobs: Sequence[Blob], digests: Sequence[str] = ("crc32",)
     blank = {name: " ".join([DIGESTS[name](b"")] * len(blobs)) for name in digests}
     with ThreadPoolExecutor(2) as pool, replacing(path) as file:
         sums = {name: [pool.submit(DIGESTS[name], blob.data) for blob in blobs] for name in digests}
-        _put(file, _header(table, blank))
+        put(file, _header(table, blank))
         for blob in blobs:
-            _put(file, blob.data)
+            put(file, blob.data)
         file.seek(0)
-        _put(file, _header(table, {name: " ".join(each.result() for each in found) for name, found in sums.items()}))
+        put(file, _header(table, {name: " ".join(each.result() for each in found) for name, found in sums.items()}))
 
 
 def _header(table: Mapping[str, Any], sums: Mapping[str, str]) -> bytes:
@@ -87,16 +85,6 @@ def _header(table: Mapping[str, Any], sums: Mapping[str, str]) -> bytes:
 
 def _own(digits: bytes) -> bytes:
     return b'"' + _OWN.encode() + b'":"' + digits + b'"'
-
-
-def _put(file: FileIO, data: Any) -> None:
-    """Write all of it; a large one is on its way to the disk while the rest is written."""
-    view = memoryview(data)
-    while view.nbytes:
-        done = file.write(view[:PIECE])
-        if done == PIECE:
-            begin_to_sync(file, file.tell() - done, done)
-        view = view[done:]
 
 
 def read(path: Path) -> dict[str, Blob]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -207,24 +206,6 @@ def _names(where: str, suffix: str) -> Iterator[str]:
 
 def _from_lines(space: Any, data: bytes) -> Any:
     return space.check([json.loads(line) for line in data.decode("utf-8").splitlines() if line.strip()])
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file: the new content or the old one, never half.
-
-    Raises:
-        DataError: it cannot be written (no such folder, no permission, a full disk).
-    """
-    aside = file.with_name(f".{file.name}.new")
-    try:
-        with aside.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(file)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise DataError(f"{file} cannot be written: {error.strerror or error}; nothing of it was changed") from error
 
 
 def load_program(address: Any) -> Module:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from paragrad.checkpoints.atomic import sync_folder
+from paragrad.disk import sync_folder
 from paragrad.errors import DataError
 
 MARK = ".saving.json"

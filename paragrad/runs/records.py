@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from paragrad.checkpoints.atomic import put, replacing
 from paragrad.errors import JournalError
-from paragrad.modules.files import write_whole
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import ItemEvidence
 from paragrad.trainers.result import HeldOut, Result
@@ -60,7 +60,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    write_whole(path, text.encode())
+    with replacing(path) as file:
+        put(file, text.encode())
 
 
 def _rows(test: HeldOut, rows: Any) -> list[dict[str, Any]]:

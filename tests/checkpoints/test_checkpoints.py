@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import paragrad as pg
-from paragrad.checkpoints import container
+from paragrad.checkpoints import atomic, container
 from paragrad.checkpoints.index import INDEX, PACKED
 from paragrad.errors import DataError, UsageError
 from paragrad.spaces.arrays import DTYPES
@@ -316,7 +316,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for owner, name in ((container, "_put"), (os, "fsync")):
+    for owner, name in ((container, "put"), (os, "fsync")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, full)
             with pytest.raises(DataError, match="No space left on device"):
@@ -329,7 +329,7 @@ def test_a_large_file_is_on_its_way_to_the_disk_while_it_is_written(tmp_path: Pa
     """In pieces; a system that takes no advice is no error."""
     file, begun = tmp_path / "x", []
     made = {f"w{i}": pg.Parameter(np.full(3000, float(i))) for i in range(40)}
-    monkeypatch.setattr(container, "PIECE", 5000)
+    monkeypatch.setattr(atomic, "PIECE", 5000)
 
     def advised(_: int, offset: int, size: int, __: int) -> None:
         begun.append((offset, size))

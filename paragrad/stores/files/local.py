@@ -24,9 +24,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from paragrad.disk import sync_folder
 from paragrad.errors import Corrupted, StoreError
 from paragrad.stores.files.manifest import Manifest, Ticket
-from paragrad.stores.files.posix import close, read_at, replace, sync_file, sync_folder, write_at
+from paragrad.stores.files.posix import close, read_at, replace, sync_file, write_at
 from paragrad.stores.files.records import Part, Record
 
 _FORMAT, _VERSION = "paragrad files", 1

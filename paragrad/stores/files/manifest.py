@@ -11,8 +11,9 @@ import threading
 import time
 from pathlib import Path
 
+from paragrad.disk import sync_folder
 from paragrad.errors import Corrupted
-from paragrad.stores.files.posix import close, read_at, replace, sync_file, sync_folder, write_at
+from paragrad.stores.files.posix import close, read_at, replace, sync_file, write_at
 from paragrad.stores.files.records import Record, digest_of, frame, scan
 
 Ticket = tuple[int, int]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from paragrad.disk import begin_to_sync, sync_folder
 
 _MOST = 1 << 30
 _PIECE = 1 << 20
@@ -32,16 +33,9 @@ def write_at(fd: int, parts: Sequence[bytes | memoryview], offset: int) -> None:
         while len(part):
             done = os.pwrite(fd, part[:_PIECE], offset)
             if done == _PIECE:
-                _begin_to_sync(fd, offset, done)
+                begin_to_sync(fd, offset, done)
             part = part[done:]
             offset += done
-
-
-def _begin_to_sync(fd: int, offset: int, size: int) -> None:
-    """Linux starts to write pages to the disk when told that they are not needed; so the sync that follows has less to wait for."""
-    if hasattr(os, "posix_fadvise"):
-        with contextlib.suppress(OSError):  # advice only
-            os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -60,15 +54,6 @@ def replace(path: Path, content: bytes) -> None:
 def sync_file(fd: int) -> None:
     """What was written to a file is durable from here on."""
     getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
-
-
-def sync_folder(path: Path) -> None:
-    """The names in a directory are durable from here on."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def close(*fds: int) -> None:
