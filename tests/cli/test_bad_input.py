@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_file(pg: Callable, table:
         refused(pg(*command), "disk is full", code=1)
     assert not Path("out.csv").exists()
     with monkeypatch.context() as patched:
-        patched.setattr("paragrad.modules.files.os.fsync", full)
+        patched.setattr("paragrad.disk.os.fsync", full)
         ran = pg(*TUNE)
         assert ran.code != 0
         assert "No space left" in ran.err
