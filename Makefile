@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
-.PHONY: help setup demo test check format conformance bench faults docs clean peer-server peer-trackers
+.PHONY: help setup demo test check format conformance bench faults docs clean peer-server peer-trackers peer-s3
 
 help:           ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -52,8 +52,11 @@ peer-server:    ## a server of another make in an environment of its own: transf
 peer-trackers:  ## MLflow and Weights & Biases for real, offline, in an environment of their own
 	@tools/peers.sh trackers $(PYTHON)
 
+peer-s3:        ## a store in an S3 bucket, over HTTP, on moto's server in an environment of its own
+	@tools/peers.sh s3 $(PYTHON)
+
 docs: setup     ## the documentation's code and links
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
 clean:          ## remove what was made here
-	@rm -rf $(VENV) $(VENV)-server $(VENV)-trackers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) $(VENV)-server $(VENV)-trackers $(VENV)-s3 .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -414,6 +414,29 @@ def test_remote_reopens(tmp_path: Path) -> None:
     assert len(again._files._list("large")) == 1
 
 
+@pytest.mark.parametrize("place", ["_documents", "_pointers", "_add_rows"])
+def test_what_another_machine_wrote_between_reading_and_writing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    one, two = stores.open(remote(tmp_path.name)), stores.open(remote(tmp_path.name))
+    one.init_parameter("n", 0.0)
+    real = getattr(FileStore, place)
+    overtaken = []
+
+    def late(self: FileStore, *args: Any) -> Any:
+        found = real(self, *args)
+        if self is one and not overtaken:
+            overtaken.append(1)
+            two.increment_gradient("n", 1.0)
+            assert self.get_gradient("n") == 1.0  # another thread reads
+        return found
+
+    monkeypatch.setattr(FileStore, place, late)
+    one.increment_gradient("n", 2.0)
+    assert overtaken
+    assert one.get_gradient("n") == stores.open(remote(tmp_path.name)).get_gradient("n") == 3.0
+
+
 def test_remote_writers_race_by_creating_the_next_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = stores.open(remote(tmp_path.name)), stores.open(remote(tmp_path.name))
     one.init_parameter("n", 0.0)

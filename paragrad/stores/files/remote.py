@@ -30,6 +30,7 @@ _FORMAT, _VERSION = "paragrad files, remote", 1
 _MARK = json.dumps({"format": _FORMAT, "version": _VERSION})
 _EVERY = 256
 _PAUSES = (0.01, 0.05, 0.2)
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "az"}
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "sftp": "paramiko", "hdfs": "pyarrow"}
 
 
@@ -194,9 +195,7 @@ class RemoteFiles:
         except FileNotFoundError:
             if self._list(""):
                 raise StoreError(f"{self._shown} holds other files and no store; give an empty prefix, it was not changed") from None
-            self._fs.makedirs(self.root, exist_ok=True)
-            for folder in ("log", "manifest", "data", "large"):
-                self._fs.makedirs(f"{self.root}/{folder}", exist_ok=True)
+            self._make_folders()
             self._fs.pipe_file(f"{self.root}/paragrad.json", _MARK.encode())
             return
         except (ValueError, RecursionError):
@@ -205,6 +204,16 @@ class RemoteFiles:
             raise StoreError(f"{self._shown}/paragrad.json is another program's; give another prefix, it was not changed")
         if mark.get("version") != _VERSION:
             raise StoreError(f"{self._shown} was written by a newer version of paragrad (format {mark.get('version')}); upgrade to open it")
+
+    def _make_folders(self) -> None:
+        """Folders, where there are any. A bucket is not made: it has an owner, a region and a price."""
+        if scheme_of(self._shown) in _BUCKETS:
+            bucket = self.root.partition("/")[0]
+            if not self._fs.exists(bucket):
+                raise StoreError(f"{self._shown}: there is no bucket {bucket!r:.80}, or these credentials may not see it; make it first")
+            return
+        for folder in ("log", "manifest", "data", "large"):
+            self._fs.makedirs(f"{self.root}/{folder}", exist_ok=True)
 
     def _record(self, name: str) -> Record:
         """The record in a file. On some file systems one that is being made can be seen too early."""

@@ -87,10 +87,11 @@ class FileStore(Native):
                 with self._lock, self._files.exclusive():
                     with self._reading:
                         self._catch_up(locked=True)
+                        base = self._state.number
                     change = decide(self._documents(keys), self._pointers(ids))
                     if not change.rows and not change.documents:
                         return change.result
-                    superseded = self._write_change(change, durable)
+                    superseded = self._write_change(change, durable, base)
                     ticket = self._files.ticket()
                 if superseded is not None:
                     self._files.settle(ticket, durable, superseded)
@@ -98,8 +99,12 @@ class FileStore(Native):
             if time.monotonic() > deadline:
                 raise Conflict(f"{self!r} is written by others all the time; nothing was changed in {self.retry_seconds:.0f} s; try again")
 
-    def _write_change(self, change: Change, durable: bool) -> list[str] | None:
-        """Write data, then the record that is the commit; returns what it supersedes, None when another writer was faster."""
+    def _write_change(self, change: Change, durable: bool, base: int) -> list[str] | None:
+        """Write data, then the record that is the commit; returns what it supersedes, None when another writer was faster.
+
+        Args:
+            base: the record after which it was decided. Reads take over what other machines wrote since, whose numbers are not free.
+        """
         state, files = self._state, self._files
         new, end, copy = self._add_rows(change.rows)
         documents = {key: self._placed(key, content) for key, content in change.documents.items()}
@@ -107,7 +112,7 @@ class FileStore(Native):
         if durable and copy is None:
             files.sync_data()
         with self._reading:
-            record = files.append(payload)
+            record = files.append(payload) if state.number == base else None
             superseded = state.apply(record) if record is not None else []
         if record is None:
             written = [ref.place for ref in documents.values() if isinstance(ref, Ref)]
