@@ -23,7 +23,9 @@ from paragrad.errors import StoreError
 from paragrad.testing.stores import check_store
 
 pytest.importorskip("s3fs", reason="s3fs and moto[server] are not installed: make peer-s3 installs them beside this environment")
+boto3: Any = pytest.importorskip("boto3")
 moto: Any = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto[server] is not installed: make peer-s3 installs it")
+serving: Any = pytest.importorskip("werkzeug.serving")
 
 BUCKET = "prompts"
 PUSHES, WRITERS = 25, 3
@@ -47,15 +49,13 @@ for n in range(int(sys.argv[2])):
 @contextmanager
 def s3_server() -> Iterator[str]:
     """The address of a server. It looks and writes in two steps, so requests take turns: Amazon's conditional write is one step."""
-    from werkzeug.serving import make_server
-
     app, turn = moto.DomainDispatcherApplication(moto.create_backend_app), Lock()
 
     def in_turn(environ: Any, start_response: Any) -> list[bytes]:
         with turn:
             return list(app(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, in_turn, threaded=True, request_handler=moto.MotoRequestHandler)
+    server = serving.make_server("127.0.0.1", 0, in_turn, threaded=True, request_handler=moto.MotoRequestHandler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -66,8 +66,6 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """An empty bucket; the environment says where its server is, as it does for every S3 client."""
-    import boto3
-
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with s3_server() as address, pytest.MonkeyPatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL", address)
@@ -99,8 +97,6 @@ def test_a_bucket_that_is_not_there_is_one_clear_error(bucket: str) -> None:
 
 
 def test_a_prefix_with_other_files_is_left_alone(bucket: str) -> None:
-    import boto3
-
     boto3.client("s3").put_object(Bucket=BUCKET, Key="mine/notes.txt", Body=b"mine")
     with pytest.raises(StoreError, match="holds other files"):
         stores.open(f"{bucket}/mine")
