@@ -121,6 +121,7 @@ def main(short: bool) -> int:
     scalar, ended = bbvi(False, iters, rounds)
     replayed, ended_replayed = bbvi(False, 2000, static=True)
     batched, ended_batched = bbvi(True, 2000, rounds)
+    programs, ended_programs = bbvi(True, 2000, rounds, static=True)
     peer = "pyro is not installed" if theirs is None else f"pyro {theirs['gradient'] * 1e6:.0f} µs, the trace included"
     for name, (alone, both) in found.items():
         said = f"{alone * 1e6:.2f} µs (target ≤ 1; {both * 1e6:.2f} with making the trace; {peer})"
@@ -128,7 +129,8 @@ def main(short: bool) -> int:
     rows = (
         ("one by one, any body", scalar, "update", "scalar"),
         ("one by one, static", replayed, "update", "scalar"),
-        ("at once", batched, "update at once", "batched"),
+        ("at once, any body", batched, "update at once", "batched"),
+        ("at once, static", programs, "update at once", "batched"),
     )
     for name, seconds, key, target in rows:
         peer = "pyro is not installed" if theirs is None else f"pyro {theirs[key] * 2000:.1f} s"
@@ -137,11 +139,18 @@ def main(short: bool) -> int:
         "GT15 one by one, static: slope, intercept (-1, 0.5, 1, 2, each ± 0.001)": shown(ended_replayed, 5),
         f"GT15 one by one, any body, after {iters} of 2000 updates": shown(ended, 5),
         "GT15 at once: as static": shown(ended_batched, 5),
+        "GT15 at once, static: the same": shown(ended_programs, 5),
         **reference_cases(short),
     }
     for name, value in table.items():
         print(f"{name.replace(': ', ', ')}: {value}")
-    figures = {"gradient, gradient and trace": found, "scalar": scalar, "scalar static": replayed, "batched": batched}
+    figures = {
+        "gradient, gradient and trace": found,
+        "scalar": scalar,
+        "scalar static": replayed,
+        "batched": batched,
+        "batched static": programs,
+    }
     out = Path(__file__).parent / "out"
     out.mkdir(exist_ok=True)
     kept = {"figures": figures, "pyro": theirs, "targets": TARGETS, "cases": table, "short": short}

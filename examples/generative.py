@@ -63,8 +63,7 @@ def main(iterations: int) -> dict[str, float]:
 
     gen.simulate(line, ([0.0],), context)  # the first run makes the parameters
     optimizer = gen.init_optimizer(pg.optimizers.DecayStepGradientDescent(0.001, 1000), line, context)
-    sizes = {"epoch_size": 8, "minibatch_size": 8, "evaluation_size": 4}
-    gen.train(line, example, optimizer, num_epoch=iterations, context=context, **sizes)
+    gen.train(line, example, optimizer, num_epoch=iterations, epoch_size=8, minibatch_size=8, evaluation_size=4, context=context)
     slope = store.get_parameter_value((line, "slope"))
     print(f"train: slope {slope:.2f}, offset {store.get_parameter_value((line, 'offset')):.2f} (true: {TRUE_SLOPE}, {TRUE_OFFSET})")
 

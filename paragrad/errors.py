@@ -56,6 +56,16 @@ class DataError(UsageError):
     """A missing file, a wrong column, an unreadable row."""
 
 
+def not_installed(feature: str, package: str, extra: str, kind: type[ParagradError] = UsageError) -> ParagradError:
+    """The error of a feature whose optional package is missing, to raise where its import failed.
+
+    Args:
+        feature: what was asked for. package: what it imports. extra: of this library, which brings it.
+        kind: the class of the error.
+    """
+    return kind(f"{feature} needs {package}, which is not installed: pip install 'paragrad[{extra}]'")
+
+
 class NothingToTrain(ParagradError, RuntimeError):
     """No trainable Parameter is reached by the feedback. (A RuntimeError too, as where ``backward`` comes from.)"""
 

@@ -122,6 +122,7 @@ facets = Registry("facet", {  # parts that lower floors find by name
     "publish_values": "paragrad.runs.publishing:publish_values",
     "save": "paragrad.modules.files:save",
     "space_for": "paragrad.spaces.infer:space_for",
+    "stochastic": "paragrad.gen.stochastic:StochasticFunction",
     "stream": "paragrad.modules.streaming:Streamed",
     "table": "paragrad.runs.table:table",
 })  # fmt: skip

@@ -13,10 +13,11 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from paragrad.checkpoints.atomic import put, replacing
@@ -29,6 +30,8 @@ DTYPES = {
 """Our names of element types to the format's."""
 FORMAT = "paragrad.checkpoint.1"
 LONGEST_HEADER = 100_000_000
+READERS = min(4, os.cpu_count() or 1)
+"""Threads that read and compare. Most of reading is making the pages of fresh memory, which they do side by side."""
 _MOST = 1 << 30
 _OWN = "header_crc32"
 
@@ -102,7 +105,8 @@ def read(path: Path) -> dict[str, Blob]:
 
 def _blobs(file: FileIO, path: Path) -> dict[str, Blob]:
     size = os.fstat(file.fileno()).st_size
-    table, metadata, start = _table(file, path, size)
+    file_bytes = _Bytes(file, path)
+    table, metadata, start = _table(file_bytes, size)
     names = list(table)
     spans = [_span(path, name, table[name]) for name in names]
     if [span[2] for span in spans] != [0, *(span[3] for span in spans[:-1])] or start + (spans[-1][3] if spans else 0) != size:
@@ -110,27 +114,37 @@ def _blobs(file: FileIO, path: Path) -> dict[str, Blob]:
     expected = {name: _listed(path, metadata[name], len(names)) for name in DIGESTS if name in metadata}
     if "crc32" not in expected:
         raise DataError(f"{path} carries no checksums; it was changed by someone")
+    with ThreadPoolExecutor(READERS) as pool:
+        jobs = [
+            pool.submit(
+                _checked, file_bytes, start + low, high - low, [(DIGESTS[kind], wanted[place]) for kind, wanted in expected.items()]
+            )
+            for place, (_, _, low, high) in enumerate(spans)
+        ]
     found: dict[str, Blob] = {}
-    checks: list[tuple[str, str, Future[str]]] = []
-    with ThreadPoolExecutor(2) as pool:
-        for place, (name, (dtype, shape, low, high)) in enumerate(zip(names, spans, strict=True)):
-            data = _get(file, high - low, path)
-            found[name] = Blob(name, dtype, shape, data, high - low)
-            checks += [(name, wanted[place], pool.submit(DIGESTS[kind], data)) for kind, wanted in expected.items()]
-    for name, wanted_sum, check in checks:
-        if check.result() != wanted_sum:
+    for name, (dtype, shape, low, high), job in zip(names, spans, jobs, strict=True):
+        data = job.result()
+        if data is None:
             raise DataError(f"{path} was damaged: the bytes of {name!r:.120} do not match their checksum; take another copy of the file")
+        found[name] = Blob(name, dtype, shape, data, high - low)
     return found
 
 
-def _table(file: FileIO, path: Path, size: int) -> tuple[dict[str, Any], dict[str, str], int]:
+def _checked(file_bytes: _Bytes, at: int, size: int, sums: Sequence[tuple[Digest, str]]) -> bytes | None:
+    """The bytes of one tensor, or None where a checksum is another. Reading and adding up both let other threads run."""
+    data = file_bytes.get(at, size)
+    return data if all(digest(data) == wanted for digest, wanted in sums) else None
+
+
+def _table(file_bytes: _Bytes, size: int) -> tuple[dict[str, Any], dict[str, str], int]:
     """The header: tensors by name in the order of their bytes, metadata, and where the bytes begin."""
+    path = file_bytes.path
     foreign = f"{path} is no checkpoint of this library"
-    first = file.read(8) or b""
+    first = file_bytes.get(0, min(8, size))
     length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     if not 2 <= length <= min(LONGEST_HEADER, size - 8):
         raise DataError(f"{foreign}, or it was cut: it has {size} bytes")
-    text = _get(file, length, path)
+    text = file_bytes.get(8, length)
     try:
         record = json.loads(text.decode())
         metadata = record.pop("__metadata__")
@@ -177,13 +191,29 @@ def _listed(path: Path, text: Any, count: int) -> list[str]:
     return sums
 
 
-def _get(file: FileIO, size: int, path: Path) -> bytes:
-    """Exactly ``size`` bytes."""
-    pieces: list[bytes] = []
-    while size:
-        piece = file.read(min(size, _MOST)) or b""
-        if not piece:
-            raise DataError(f"{path} was cut while it was read")
-        pieces.append(piece)
-        size -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+class _Bytes:
+    """A file that several threads read from."""
+
+    def __init__(self, file: FileIO, path: Path) -> None:
+        self.file = file
+        self.path = path
+        self.lock = Lock()
+
+    def get(self, at: int, size: int) -> bytes:
+        """Exactly ``size`` bytes."""
+        pieces: list[bytes] = []
+        while size:
+            piece = self._some(at, min(size, _MOST))
+            if not piece:
+                raise DataError(f"{self.path} was cut while it was read")
+            pieces.append(piece)
+            at += len(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _some(self, at: int, size: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self.file.fileno(), size, at)
+        with self.lock:
+            self.file.seek(at)
+            return self.file.read(size) or b""

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from paragrad.errors import UsageError
+
 INDEX, PACKED = "__paragrad_index__", "__paragrad_packed__"
 FLAGS = ("requires_grad", "layerwise_parallel", "sliced", "is_init")
 ALIGNED = 8
@@ -38,8 +40,17 @@ class Index:
     sizes: dict[str, int] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """Compact JSON."""
-        return json.dumps(vars(self), ensure_ascii=False, separators=(",", ":")).encode()
+        """Compact JSON.
+
+        Raises:
+            UsageError: a key that is no Unicode text.
+        """
+        text = json.dumps(vars(self), ensure_ascii=False, separators=(",", ":"))
+        try:
+            return text.encode()
+        except UnicodeEncodeError as error:
+            wrong = text[max(0, error.start - 20) : error.end + 20]
+            raise UsageError(f"a key or role holds {wrong!a}, half of a character, which no file can hold; give it another name") from None
 
 
 def decoded(data: bytes) -> Index:
@@ -100,14 +111,20 @@ def _row(row: Any) -> tuple[Any, ...]:
     return spec, dtype, tuple(shape), role, tuple(flags), called
 
 
+def aligned(parts: Sequence[Any], size: int) -> Sequence[Any]:
+    """Values, each followed by what fills it up to an aligned place.
+
+    Args:
+        size: the bytes of each; -1: they are bytes of any length.
+    """
+    if size >= 0 and size % ALIGNED == 0:
+        return parts
+    return [piece for part in parts for piece in (part, b"\0" * (-(size if size >= 0 else len(part)) % ALIGNED))]
+
+
 def joined(parts: Sequence[Any]) -> bytes:
-    """Values one after another, each at an aligned place."""
-    if not any(size % ALIGNED for size in set(map(len, parts))):
+    """Bytes and arrays one after another."""
+    try:
         return b"".join(parts)
-    padded: list[Any] = []
-    for part in parts:
-        padded.append(part)
-        gap = -len(part) % ALIGNED
-        if gap:
-            padded.append(b"\0" * gap)
-    return b"".join(padded)
+    except (BufferError, ValueError):  # an array whose elements are not in order
+        return b"".join([part if isinstance(part, bytes) else part.tobytes() for part in parts])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import groupby, repeat
+from operator import attrgetter, eq, is_
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paragrad.checkpoints.container import DIGESTS, Blob, write
-from paragrad.checkpoints.index import INDEX, PACKED, Index, joined
+from paragrad.checkpoints.index import FLAGS, INDEX, PACKED, Index, aligned, joined
 from paragrad.errors import UsageError
 from paragrad.trace.module import Module
 from paragrad.trace.parameter import Parameter
@@ -22,8 +22,9 @@ SMALL = 16 * 1024
 MANY = 100
 """Small arrays from which on they are packed; fewer stay tensors of their own, which other readers of safetensors understand."""
 _TAKEN = frozenset({INDEX, PACKED, "__metadata__"})
-_DESCRIPTION = attrgetter("space", "role", "layerwise_parallel", "sliced", "is_init")
-_TRAINED = attrgetter("_trained")
+_DESCRIPTION = attrgetter("space", "role", *FLAGS[1:])
+_ARRAY = attrgetter("__class__", "dtype", "shape")
+_unnamed = partial(is_, None)
 
 
 def save(parameters: Any, path: Any, *, digest: str = "crc32") -> None:
@@ -60,10 +61,16 @@ def named(parameters: Any) -> dict[str, Parameter[Any]]:
         found = _by_name(parameters)
     else:
         raise TypeError(f"a checkpoint is of a Module, {{key: Parameter}} or a list of Parameters, not {brief(parameters)}")
-    for key, parameter in found.items():
-        if not isinstance(parameter, Parameter) or not isinstance(key, str):
-            raise TypeError(f"{brief(key)}: {brief(parameter)} of type {type(parameter).__name__} is no Parameter under a text key")
+    if not all(issubclass(kind, Parameter) for kind in set(map(type, found.values()))) or not all(
+        issubclass(kind, str) for kind in set(map(type, found))
+    ):
+        raise _foreign(found)
     return found
+
+
+def _foreign(found: Mapping[Any, Any]) -> TypeError:
+    key, parameter = next((key, one) for key, one in found.items() if not isinstance(one, Parameter) or not isinstance(key, str))
+    return TypeError(f"{brief(key)}: {brief(parameter)} of type {type(parameter).__name__} is no Parameter under a text key")
 
 
 def _by_name(parameters: Iterable[Any]) -> dict[str, Any]:
@@ -78,65 +85,85 @@ def _by_name(parameters: Iterable[Any]) -> dict[str, Any]:
     return found
 
 
-class _Rows:
-    """The rows met so far, and how many bytes an array of each has; -1 where the value is no array."""
+class _Run(NamedTuple):
+    """Neighbours of one description: their row, the first, the one behind the last, and the bytes of each; -1 where they are no arrays."""
 
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.sizes: list[int] = []
-        self._found: dict[Any, int] = {}
-        self._spaces: list[Any] = []  # held, so that no id of one is used again
-
-    def number(self, described: tuple[Any, ...], trained: bool, named: bool, value: Any) -> int:
-        """The row of a value, made when it is a new one."""
-        space, role, *flags = described
-        array = hasattr(value, "tobytes") and hasattr(space, "form")
-        form = (value.dtype.char, value.shape) if array else None
-        row = (id(space), form, role, (trained, *flags), named)
-        number = self._found.get(row)
-        if number is None:
-            self._found[row] = number = len(self.rows)
-            self._spaces.append(space)
-            dtype, shape = (value.dtype.name, value.shape) if array else (None, ())
-            self.rows.append((None if space is None else dict(space.spec()), dtype, shape, *row[2:]))
-            self.sizes.append(value.nbytes if array else -1)
-        return number
+    row: int
+    start: int
+    end: int
+    size: int
 
 
 def _blobs(parameters: Mapping[str, Parameter[Any]]) -> list[Blob]:
     """The tensors of the file: large arrays, the packed rest, the index."""
-    index, rows = Index(keys=list(parameters)), _Rows()
+    index = Index(keys=list(parameters))
     every = list(parameters.values())
     metas = [parameter._meta for parameter in every]
     names = [meta.name for meta in metas]
-    if STATE.get().overlay is None:  # an array that nobody has read yet stays without a cell
-        firsts = [meta.start for meta in metas]
-        values = [
-            first if first is not None else leaf.value if (leaf := parameter._leaf) is not None else parameter._n.value
-            for first, parameter in zip(firsts, every, strict=True)
-        ]
-    else:
-        values = [parameter._n.value for parameter in every]
-    last: Any = None  # neighbours are mostly of one description: compared with the value before, without a look at the rows
-    trained, dtype, shape, number, unnamed = True, None, None, 0, True
-    columns = zip(values, map(_DESCRIPTION, metas), map(_TRAINED, every), names, strict=True)
-    for place, (value, described, on, name) in enumerate(columns):
-        if dtype is None or not (
-            described == last and on is trained and (name is None) is unnamed and value.dtype is dtype and value.shape == shape
-        ):
-            last, trained, unnamed = described, on, name is None
-            number = rows.number(described, on, not unnamed, value)
-            dtype, shape = None, None
-            if rows.sizes[number] < 0:
-                values[place] = _encoded(index.keys[place], described[0], value)
-                index.sizes[index.keys[place]] = len(values[place])
-            else:
-                dtype, shape = value.dtype, value.shape
-        index.row_of.append(number)
+    values = _values(every, metas)
+    runs = _runs(index, values, every, metas, names)
+    for row, start, end, size in runs:
+        index.row_of += [row] * (end - start)
+        if size < 0:
+            space = metas[start].space
+            values[start:end] = [_encoded(key, space, value) for key, value in zip(index.keys[start:end], values[start:end], strict=True)]
+            index.sizes.update(zip(index.keys[start:end], map(len, values[start:end]), strict=True))
     if names != index.keys:
         index.names = {key: name for key, name in zip(index.keys, names, strict=True) if name is not None and name != key}
-    index.rows = rows.rows
-    return _placed(index, values, rows.sizes)
+    return _placed(index, values, runs)
+
+
+def _values(every: list[Any], metas: list[Any]) -> list[Any]:
+    """The values in the current context; an array that nobody has read yet stays without a cell."""
+    if STATE.get().overlay is not None:
+        return [parameter._n.value for parameter in every]
+    firsts = [meta.start for meta in metas]
+    return [
+        first if first is not None else leaf.value if (leaf := parameter._leaf) is not None else parameter._n.value
+        for first, parameter in zip(firsts, every, strict=True)
+    ]
+
+
+def _neighbours(values: list[Any], every: list[Any], metas: list[Any], names: list[str | None]) -> Iterator[tuple[int, int]]:
+    """The first and the one behind the last of neighbours of one description.
+
+    What is the same throughout, which most is, is looked at once and not compared again. Each object is visited once, as
+    memory is what takes the time, and nothing is kept of it: ten thousand tuples would start the garbage collector.
+    """
+    arrays = all(hasattr(kind, "dtype") and hasattr(kind, "shape") for kind in set(map(type, values)))
+    columns: list[tuple[Callable[[Any], Any], list[Any]]] = [(_ARRAY if arrays else _form, values), (_DESCRIPTION, metas)]
+    columns += [(attrgetter("_trained"), every), (_unnamed, names)]
+    varying = [map(get, of) for get, of in columns if of and not all(map(eq, map(get, of), repeat(get(of[0]))))]
+    start = 0
+    for _, run in groupby(zip(*varying, strict=True)):
+        end = start + sum(1 for _ in run)
+        yield start, end
+        start = end
+    if start < len(values):
+        yield start, len(values)
+
+
+def _form(value: Any) -> tuple[Any, ...]:
+    """As ``_ARRAY``, of any value. The type comes first: an element type equals None for numpy."""
+    return type(value), getattr(value, "dtype", None), getattr(value, "shape", None)
+
+
+def _runs(index: Index, values: list[Any], every: list[Any], metas: list[Any], names: list[str | None]) -> list[_Run]:
+    """Neighbours of one description, and their rows, each once."""
+    rows: dict[Any, int] = {}
+    runs: list[_Run] = []
+    for start, end in _neighbours(values, every, metas, names):
+        value, meta = values[start], metas[start]
+        space, role, *flags = _DESCRIPTION(meta)
+        array = hasattr(value, "tobytes") and hasattr(space, "form")
+        form = (value.dtype.char, value.shape) if array else None
+        row = (id(space), form, role, (every[start]._trained, *flags), names[start] is not None)
+        number = rows.setdefault(row, len(rows))
+        if number == len(index.rows):
+            dtype, shape = (value.dtype.name, value.shape) if array else (None, ())
+            index.rows.append((None if space is None else dict(space.spec()), dtype, shape, *row[2:]))
+        runs.append(_Run(number, start, end, value.nbytes if array else -1))
+    return runs
 
 
 def _encoded(key: str, space: Any, value: Any) -> bytes:
@@ -148,38 +175,24 @@ def _encoded(key: str, space: Any, value: Any) -> bytes:
     return encoded
 
 
-def _placed(index: Index, values: list[Any], sizes: list[int]) -> list[Blob]:
+def _placed(index: Index, values: list[Any], runs: list[_Run]) -> list[Blob]:
     """Large arrays as tensors of their own, those with the largest elements first, so that each is aligned; the rest packed."""
-    small = sum(count for number, count in Counter(index.row_of).items() if 0 <= sizes[number] < SMALL)
+    small = sum(run.end - run.start for run in runs if 0 <= run.size < SMALL)
     least = SMALL if small >= MANY else 0
     own: list[tuple[str, Any]] = []
     rest: list[Any] = []
-    start = 0
-    for number, run in groupby(index.row_of):
-        end = start + len(list(run))
-        size, keys, some = sizes[number], index.keys[start:end], values[start:end]
-        if size < 0:
-            rest += some
-        elif size < least:
-            rest += _packed(some, size)
-        else:
+    for _, start, end, size in runs:
+        keys, some = index.keys[start:end], values[start:end]
+        if size >= least:
             own += [(key, value) for key, value in zip(keys, some, strict=True) if key not in _TAKEN]
-            rest += [value.tobytes() for key, value in zip(keys, some, strict=True) if key in _TAKEN]
-        start = end
+            some = [value for key, value in zip(keys, some, strict=True) if key in _TAKEN]
+        rest += aligned(some, size)
     own.sort(key=lambda pair: -pair[1].dtype.itemsize)
     index.own = [key for key, _ in own]
     blobs = [Blob(key, array.dtype.name, array.shape, _bytes(array), array.nbytes) for key, array in own]
     pack = joined(rest)
     table = index.encode()
     return [*blobs, Blob(PACKED, "uint8", (len(pack),), pack, len(pack)), Blob(INDEX, "uint8", (len(table),), table, len(table))]
-
-
-def _packed(arrays: list[Any], size: int) -> list[bytes]:
-    """The bytes of arrays of one size, mostly the very objects that hold their elements."""
-    bases = [array.base for array in arrays]
-    if set(map(type, bases)) == {bytes} and set(map(len, bases)) == {size} and all([array.flags.c_contiguous for array in arrays]):
-        return bases
-    return [array.tobytes() for array in arrays]
 
 
 def _bytes(array: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,11 +33,33 @@ def opened(shell: Shell, url: str | None) -> Iterator[Any]:
     from paragrad.stores import open as open_store
 
     wanted = url or default_store(shell.home)
-    file = Path(wanted.removeprefix("sqlite:///"))
-    if wanted.startswith("sqlite:///") and not file.is_file():
+    place = _place(wanted)
+    if place is not None and not place.exists():
         hint = "a demo or a run with store= makes one; or name another with --store URL"
-        raise UsageError(f"there is no store at {file}; {hint}")
+        raise UsageError(f"there is no store at {place}; {hint}")
     try:
         yield open_store(wanted)
     except KeyError as error:
         raise UsageError(str(error.args[0] if error.args else error)) from error
+
+
+def _place(url: str) -> Path | None:
+    """The file or folder of a store on this machine, which a command that reads must not make; None: it is elsewhere."""
+    for scheme in ("sqlite:///", "file://", "file:"):
+        if url.startswith(scheme):
+            return Path(url.removeprefix(scheme).partition("?")[0])
+    return None
+
+
+def known(store: Any, id: str) -> str:
+    """The id of a parameter that the store holds.
+
+    Raises:
+        UsageError: it holds none of that id; names the nearest ones.
+    """
+    held = store.ids()
+    if id in held:
+        return id
+    near = difflib.get_close_matches(id, held, n=3, cutoff=0.5) or held[:3]
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "it is empty"
+    raise UsageError(f"this store holds no parameter {id!r}; {hint}  (paragrad params list)")

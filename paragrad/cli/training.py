@@ -11,7 +11,7 @@ import click
 
 from paragrad.cli.failures import ConditionNotMet
 from paragrad.errors import UsageError
-from paragrad.runs.figures import money, percent, safe
+from paragrad.runs.figures import are_shares, figure, money, safe
 from paragrad.runs.lines import Line, facts, labelled
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -146,5 +146,6 @@ def require_gain(result: Any, wanted: bool) -> None:
     """
     if wanted and not result.significant:
         test = result.test or result.validation
-        gain = f" ({percent(test.before.mean.value, 1)} → {percent(test.after.mean.value, 1)})" if test is not None else ""
+        means = (test.before.mean.value, test.after.mean.value) if test is not None else ()
+        gain = f" ({' → '.join(figure(mean, are_shares(*means)) for mean in means)})" if means else ""
         raise ConditionNotMet(f"--require-gain: no gain was proven{gain}")

@@ -11,7 +11,7 @@ from paragrad.data.content import short
 from paragrad.data.dataset import Dataset, Record
 from paragrad.data.rows import Names, mapped
 from paragrad.data.tables import parse_table
-from paragrad.errors import DataError
+from paragrad.errors import DataError, not_installed
 
 
 def read(
@@ -39,7 +39,8 @@ def read(
     file = Path(path).expanduser()
     kind = file.suffix.lower()
     if kind not in _READERS:
-        raise DataError(f"{file}: the ending {kind or '(none)'} is not known; use {', '.join(_READERS)}")
+        wait = "; tests as data wait for the sandbox, which is not in this version" if kind == ".py" else ""
+        raise DataError(f"{file}: the ending {kind or '(none)'} is not known; use {', '.join(_READERS)}{wait}")
     if not file.is_file():
         raise DataError(_missing(file))
     if types and kind not in (".csv", ".tsv"):
@@ -115,7 +116,7 @@ def _parquet(file: Path, types: dict[str, type]) -> list[Record]:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError(f"{file}: Parquet needs pyarrow; install it with  pip install 'paragrad[parquet]'") from error
+        raise not_installed(f"{file}: Parquet", "pyarrow", "parquet", DataError) from error
     try:
         found = parquet.read_table(file).to_pylist()
     except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from paragrad.errors import Outage, UsageError
+from paragrad.errors import Outage, UsageError, not_installed
 
 
 def torch_distributed() -> Any:
@@ -19,7 +19,7 @@ def torch_distributed() -> Any:
     try:
         import torch.distributed as dist
     except ImportError:
-        raise UsageError("data-parallel training needs PyTorch, which is not installed: pip install 'paragrad[torch]'") from None
+        raise not_installed("data-parallel training", "torch", "torch") from None
     if not dist.is_available():
         raise UsageError("this PyTorch was built without torch.distributed; install the ordinary one: pip install 'paragrad[torch]'")
     return dist

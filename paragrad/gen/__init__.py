@@ -13,6 +13,7 @@ Parameters live in parameter stores, outside the traces; a context says in which
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,10 +28,20 @@ if TYPE_CHECKING:
     from paragrad.gen.combinators import map_ as map_
     from paragrad.gen.combinators import switch as switch
     from paragrad.gen.combinators import unfold as unfold
-    from paragrad.gen.distributions.base import Distribution as Distribution
-    from paragrad.gen.distributions.base import Family as Family
+    from paragrad.gen.distributions import *  # noqa: F403 - its __all__ says what is offered
     from paragrad.gen.environment import Environment as Environment
     from paragrad.gen.environment import init_parameter as init_parameter
+    from paragrad.gen.functions import cos as cos
+    from paragrad.gen.functions import exp as exp
+    from paragrad.gen.functions import log as log
+    from paragrad.gen.functions import log1p as log1p
+    from paragrad.gen.functions import logsumexp as logsumexp
+    from paragrad.gen.functions import sigmoid as sigmoid
+    from paragrad.gen.functions import sin as sin
+    from paragrad.gen.functions import softplus as softplus
+    from paragrad.gen.functions import sqrt as sqrt
+    from paragrad.gen.functions import stack as stack
+    from paragrad.gen.functions import tanh as tanh
     from paragrad.gen.interface import Call as Call
     from paragrad.gen.interface import GenerativeFunction as GenerativeFunction
     from paragrad.gen.interface import Gradients as Gradients
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
     from paragrad.gen.randomness import seed as seed
     from paragrad.gen.trace import Change as Change
     from paragrad.gen.trace import Trace as Trace
+    from paragrad.gen.training import *  # noqa: F403
     from paragrad.gen.verbs import assess as assess
     from paragrad.gen.verbs import generate as generate
     from paragrad.gen.verbs import project as project
@@ -50,118 +62,50 @@ if TYPE_CHECKING:
     from paragrad.gen.verbs import regenerate as regenerate
     from paragrad.gen.verbs import simulate as simulate
     from paragrad.gen.verbs import update as update
+    from paragrad.rules import apply_update as apply_update
+    from paragrad.rules import init_optimizer as init_optimizer
 
-_NAMES = {
-    # what there is
-    "Call": "interface",
-    "Change": "trace",
-    "Choices": "choices",
-    "Environment": "environment",
-    "GenerativeFunction": "interface",
-    "Grad": "language",
-    "Gradients": "interface",
-    "Selection": "choices",
-    "Trace": "trace",
-    "choicemap": "choices",
-    "select": "choices",
-    # the modelling language
-    "call": "calling",
-    "generative": "language",
-    "init_parameter": "environment",
-    "param": "calling",
-    "sample": "calling",
-    "seed": "randomness",
-    # the interface
-    "accumulate_param_gradients": "learning",
-    "assess": "verbs",
-    "choice_gradients": "learning",
-    "generate": "verbs",
-    "param_gradients": "learning",
-    "project": "verbs",
-    "propose": "verbs",
-    "push_gradients": "learning",
-    "regenerate": "verbs",
-    "simulate": "verbs",
-    "update": "verbs",
-    # combinators
-    "map_": "combinators",
-    "switch": "combinators",
-    "unfold": "combinators",
-    "from_torch": "bridge",
-    # functions of tracked numbers
-    "cos": "functions",
-    "exp": "functions",
-    "log": "functions",
-    "log1p": "functions",
-    "logsumexp": "functions",
-    "sigmoid": "functions",
-    "sin": "functions",
-    "softplus": "functions",
-    "sqrt": "functions",
-    "stack": "functions",
-    "tanh": "functions",
-    # numeric rules, the same as pg's
-    "apply_update": "paragrad.rules",
-    "init_optimizer": "paragrad.rules",
+_HOMES = {
+    "bridge": ("from_torch",),
+    "calling": ("call", "param", "sample"),
+    "choices": ("Choices", "Selection", "choicemap", "select"),
+    "combinators": ("map_", "switch", "unfold"),
+    "environment": ("Environment", "init_parameter"),
+    "functions": ("cos", "exp", "log", "log1p", "logsumexp", "sigmoid", "sin", "softplus", "sqrt", "stack", "tanh"),
+    "interface": ("Call", "GenerativeFunction", "Gradients"),
+    "language": ("Grad", "generative"),
+    "learning": ("accumulate_param_gradients", "choice_gradients", "param_gradients", "push_gradients"),
+    "paragrad.rules": ("apply_update", "init_optimizer"),
+    "randomness": ("seed",),
+    "trace": ("Change", "Trace"),
+    "verbs": ("assess", "generate", "project", "propose", "regenerate", "simulate", "update"),
 }
-_PACKAGES = {
-    "distributions": (
-        "Distribution",
-        "Family",
-        "bernoulli",
-        "beta",
-        "beta_uniform",
-        "binomial",
-        "broadcasted_normal",
-        "categorical",
-        "cauchy",
-        "completion",
-        "delta",
-        "dirichlet",
-        "exponential",
-        "gamma",
-        "geometric",
-        "inv_gamma",
-        "laplace",
-        "lognormal",
-        "mixture",
-        "mvnormal",
-        "neg_binomial",
-        "normal",
-        "piecewise_uniform",
-        "poisson",
-        "torch",
-        "uniform",
-        "uniform_discrete",
-    ),
-    "training": (
-        "Fitted",
-        "Resampled",
-        "Weighted",
-        "arithmetic_baselines",
-        "black_box_vi",
-        "black_box_vimco",
-        "geometric_baselines",
-        "importance_resampling",
-        "importance_sampling",
-        "lecture",
-        "lecture_batched",
-        "train",
-    ),
-}
-_NAMES.update({name: package for package, names in _PACKAGES.items() for name in names})
-
-__all__ = sorted(_NAMES)
+_NAMES = {name: home for home, names in _HOMES.items() for name in names}
+_PACKAGES = ("distributions", "training")
+"""What they offer is offered here; their own ``__all__`` says it."""
 
 
 def __getattr__(name: str) -> Any:
-    home = _NAMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'paragrad.gen' has no attribute {name!r}")
-    value = getattr(import_module(home if "." in home else f"paragrad.gen.{home}"), name)
+    if name == "__all__":
+        value: Any = sorted({*_NAMES, *[own for package in _PACKAGES for own in _module(package).__all__]})
+    else:
+        home = _NAMES.get(name) or _package_of(name)
+        if home is None:
+            raise AttributeError(f"module 'paragrad.gen' has no attribute {name!r}")
+        value = getattr(_module(home), name)
     globals()[name] = value  # the next time it is an ordinary attribute
     return value
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return list(__getattr__("__all__"))
+
+
+def _package_of(name: str) -> str | None:
+    if name[0] == "_" or find_spec(f"paragrad.gen.{name}") is not None:  # from paragrad.gen import functions
+        return None
+    return next((package for package in _PACKAGES if name in _module(package).__all__), None)
+
+
+def _module(home: str) -> Any:
+    return import_module(home if "." in home else f"paragrad.gen.{home}")

@@ -10,7 +10,7 @@ from paragrad.gen.calling import RUNNING
 from paragrad.gen.choices import MISSING, Selection, join, normal
 from paragrad.gen.interface import Gradients
 from paragrad.gen.structures import collect, collected, is_real, track, tracks, untracked
-from paragrad.gen.tape import Tracked, pulled, sweep
+from paragrad.gen.tape import Tracked, derive_pair, pulled, sweep
 
 if TYPE_CHECKING:
     from paragrad.gen.interface import GenerativeFunction
@@ -29,10 +29,15 @@ class Tracking:
         self.some = not selection.empty
         self.scale = scale
         self.tape: list[Tracked] = []
-        self.params: dict[tuple[Any, str], Tracked] = {}
+        self.params: dict[Any, Tracked] = {}
         self.leaves: dict[Any, Tracked] = {}
         self.densities: list[tuple[Any, Any, Tracked | None]] = []
         self.found: Gradients = Gradients(())
+
+    @property
+    def size(self) -> int | None:
+        """Samples of a batch."""
+        return self.trace.env.size
 
     def param(self, name: str, init: Any) -> Any:
         """The value the trace read, as a leaf."""
@@ -44,6 +49,19 @@ class Tracking:
         if value.__class__ is not float and not is_real(value):
             return value
         leaf = self.params[id] = Tracked(value, self.tape)
+        return leaf
+
+    def parameter(self, parameter: Any) -> Any:
+        """The value that was read of a ``pg.Parameter``, as a leaf if it is trained."""
+        leaf = self.params.get(parameter)
+        if leaf is not None:
+            return leaf
+        read: Any = self.trace._reads.get(parameter)
+        if read is None:
+            raise _strayed(self.gen_fn, parameter.id)
+        if not read.trained():
+            return read.value
+        leaf = self.params[parameter] = Tracked(read.value, self.tape)
         return leaf
 
     def choice(self, dist: Any, address: Any) -> Any:
@@ -88,8 +106,12 @@ class Tracking:
     def seed(self) -> None:
         """Hand the derivatives of every choice's density to its value and arguments."""
         scale = self.scale
+        if scale.__class__ is float and not scale:
+            return
         for dist, value, leaf in self.densities:
             args = dist.args
+            if leaf is None and len(args) == 2 and scale.__class__ is float and derive_pair(dist, value, args[0], args[1], scale):
+                continue
             if leaf is None:
                 for arg in args:
                     if arg.__class__ is Tracked or (arg.__class__ is not float and tracks(arg)):
@@ -114,9 +136,9 @@ def gradients(f: Any, trace: Trace, selection: Selection, retgrad: Any, needed: 
     token = RUNNING.set(run)  # type: ignore[arg-type]
     try:
         retval = f.function(*args)
+        run.seed()
     finally:
         RUNNING.reset(token)
-    run.seed()
     collect(retval, retgrad)
     sweep(run.tape)
     found = run.found
@@ -153,6 +175,8 @@ def _spread(arg: Any, grad: Any, scale: Any) -> None:
     for part, own in zip(arg, grad, strict=True):
         if part.__class__ is Tracked:
             part.collect(scaled(own, scale))
+        elif part.__class__ is list or part.__class__ is tuple:
+            _spread(part, own, scale)
 
 
 def _filled(needed: Sequence[bool], count: int) -> list[bool]:

@@ -7,9 +7,11 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import UsageError, not_installed
+from paragrad.gen.lost import plain_number
 from paragrad.gen.structures import is_real
 from paragrad.gen.tape import Tracked, plain, pulled
+from paragrad.trace.variable import Variable
 
 
 def from_torch(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,6 +28,7 @@ def from_torch(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def called(*args: Any) -> Any:
         torch = _torch()
+        args = tuple([plain_number(arg) if isinstance(arg, Variable) else arg for arg in args])
         tracked = [arg for arg in args if isinstance(arg, Tracked)]
         tensors = [_tensor(torch, plain(arg), isinstance(arg, Tracked)) for arg in args]
         with torch.set_grad_enabled(bool(tracked)):
@@ -63,4 +66,4 @@ def _torch() -> Any:
     try:
         return import_module("torch")
     except ImportError:
-        raise UsageError('gen.from_torch needs PyTorch: pip install "paragrad[torch]"') from None
+        raise not_installed("gen.from_torch", "torch", "torch") from None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from paragrad.errors import UsageError
 from paragrad.gen.choices import MISSING
 from paragrad.gen.interface import Call
+from paragrad.trace.parameter import Parameter
+from paragrad.trace.variable import Variable
 
 if TYPE_CHECKING:
     from paragrad.gen.interface import GenerativeFunction
@@ -45,11 +47,12 @@ def call(gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any = None)
     return run.call(gen_fn, args, address)
 
 
-def param(name: str, init: Any = MISSING) -> Any:
+def param(name: str | Parameter[Any], init: Any = MISSING) -> Any:
     """A parameter of the generative function that says this, from the store that the context gives it.
 
     Args:
-        name: its id is (generative function, name).
+        name: its id is (generative function, name). Or a ``pg.Parameter``: its value as the surrounding context has it;
+            its derivative reaches its ``.grad``.
         init: what it begins with where it does not exist yet: a number, array, list, text, initializer,
             or a function that makes one. Whole numbers become floats. Without it the parameter must exist.
 
@@ -59,7 +62,22 @@ def param(name: str, init: Any = MISSING) -> Any:
     run = RUNNING.get()
     if run is None:
         raise _outside("param")
+    if name.__class__ is not str:
+        return _shared(run, name, init)
     return run.param(name, init)
+
+
+def _shared(run: Any, parameter: Any, init: Any) -> Any:
+    """What ``gen.param`` says of anything but a name."""
+    if isinstance(parameter, Parameter):
+        if init is not MISSING:
+            raise UsageError(f"gen.param({parameter.id}, …) has a value already; leave the {init!r:.40} out")
+        return run.parameter(parameter)
+    if isinstance(parameter, Variable):
+        raise UsageError(f"gen.param takes a name or a pg.Parameter; {parameter!r:.80} is neither: pass it as an argument of the function")
+    if not isinstance(parameter, str):
+        raise UsageError(f"gen.param takes a name or a pg.Parameter, not {parameter!r:.80}; write gen.param('name', initial value)")
+    return run.param(parameter, init)
 
 
 def called(gen_fn: GenerativeFunction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

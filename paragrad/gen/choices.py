@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from paragrad.errors import UsageError
+from paragrad.gen.given import PLAIN, plain_value
 
 Address = Hashable
 MISSING: Any = object()
@@ -53,10 +54,11 @@ class Choices(Mapping[Any, Any]):
     """An immutable map from full address to value; ``choices["bar"]`` is what lies below a call.
 
     Args:
-        values: address (or path) to value; a value that is itself a Choices, and nothing else, is nested.
+        values: address (or path) to value; a value that is a dict or another map lies below the address. Numbers of numpy and
+            torch become Python's, arrays of floats float64.
 
     Raises:
-        UsageError: one address twice.
+        UsageError: one address twice, or a value whose gradient would be lost.
     """
 
     __slots__ = ("_below", "_values")
@@ -65,7 +67,10 @@ class Choices(Mapping[Any, Any]):
         flat: dict[Any, Any] = {}
         for address, value in (values or {}).items():
             address = normal(address)
-            inner = {join(address, below): v for below, v in value.items()} if isinstance(value, Choices) else {address: value}
+            if isinstance(value, Mapping):
+                inner = {join(address, below): leaf for below, leaf in choicemap(value).items()}
+            else:
+                inner = {address: value if value.__class__ in PLAIN else plain_value(value, address)}
             for full, leaf in inner.items():
                 if full in flat:
                     raise UsageError(f"the address {full!r} is given twice; keep one of the two")
@@ -131,7 +136,7 @@ NOTHING = Choices()
 
 
 def choicemap(values: Any = None) -> Choices:
-    """A choice map from a dict, a trace's choices, or None."""
+    """A choice map from a dict, which may hold others, a trace's choices, or None."""
     if values is None:
         return NOTHING
     if isinstance(values, Choices):
@@ -190,4 +195,19 @@ class Selection:
 
 def select(*addresses: Any) -> Selection:
     """The addresses, and everything below them; ``select()`` selects nothing, ``~select()`` everything."""
+    if any(isinstance(address, Selection) for address in addresses):
+        raise UsageError("select takes addresses; join selections with |")
     return Selection(frozenset(map(normal, addresses)))
+
+
+def selection_of(given: Any) -> Selection:
+    """A selection from one, an address, or a list or set of addresses.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if isinstance(given, Selection):
+        return given
+    if given is None or isinstance(given, Mapping):
+        raise UsageError(f"{given!r:.80} is no selection; write gen.select('a', ('b', 0)), or one address")
+    return select(*given) if isinstance(given, list | set | frozenset) else select(given)

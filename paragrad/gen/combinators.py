@@ -5,12 +5,14 @@ parameter context, the batch and every verb pass through them as through any oth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 from paragrad.errors import UsageError
 from paragrad.gen.calling import call
 from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.language import Generative
+from paragrad.gen.static.function import StaticGenerative
 
 
 class Combinator(Generative[..., Any]):
@@ -38,6 +40,10 @@ class Combinator(Generative[..., Any]):
         return self.parts
 
 
+class StaticCombinator(Combinator, StaticGenerative):
+    """A combinator of static functions: all of it is recorded and replayed as one program."""
+
+
 def map_(f: GenerativeFunction) -> Combinator:
     """``map_(f)(xs, ys)`` calls ``f(x, y)`` for each pair, at the addresses 0, 1, 2, …; the return values are a list.
 
@@ -47,12 +53,15 @@ def map_(f: GenerativeFunction) -> Combinator:
     _refuse_plain("map_", f)
 
     def body(*columns: Any) -> list[Any]:
+        for column in columns:
+            if not hasattr(column, "__len__"):
+                raise UsageError(f"map_({f!r}) takes lists, one entry per call, not {column!r:.60}")
         sizes = {len(column) for column in columns}
         if len(sizes) > 1:
             raise UsageError(f"map_({f!r}) got arguments of the lengths {sorted(sizes)}; they must be equal")
         return [call(f, row, place) for place, row in enumerate(zip(*columns, strict=True))]
 
-    return _once(Combinator("map_", [f], body, f.argument_grads, f.output_grad))
+    return _once(_kind([f])("map_", [f], body, f.argument_grads, f.output_grad))
 
 
 def unfold(kernel: GenerativeFunction) -> Combinator:
@@ -65,12 +74,12 @@ def unfold(kernel: GenerativeFunction) -> Combinator:
 
     def body(n: int, state: Any, *rest: Any) -> list[Any]:
         states = []
-        for t in range(n):
+        for t in range(n if n.__class__ is int and n >= 0 else _steps(n, kernel)):
             state = call(kernel, (t, state, *rest), t)
             states.append(state)
         return states
 
-    return _once(Combinator("unfold", [kernel], body, (False, *kernel.argument_grads[1:]), kernel.output_grad))
+    return _once(_kind([kernel])("unfold", [kernel], body, (False, *kernel.argument_grads[1:]), kernel.output_grad))
 
 
 def switch(*branches: GenerativeFunction) -> Combinator:
@@ -84,14 +93,18 @@ def switch(*branches: GenerativeFunction) -> Combinator:
                 f"a branch of switch must be written with @gen.generative, which {branch!r:.80} is not; call it from one that is"
             )
 
-    def body(index: int, *args: Any) -> Any:
-        place = int(index)
+    def body(branch: int, *args: Any) -> Any:
+        place = _index(branch)
         if not 0 <= place < len(branches):
-            raise UsageError(f"switch has the branches 0 to {len(branches) - 1}; got {index!r:.40}")
+            raise UsageError(f"switch has the branches 0 to {len(branches) - 1}; got {branch!r:.40}")
         return call(branches[place], args)
 
     marks = [all(mark) for mark in zip(*(branch.argument_grads for branch in branches), strict=False)]
-    return _once(Combinator("switch", branches, body, (False, *marks), all(branch.output_grad for branch in branches)))
+    return _once(_kind(branches)("switch", branches, body, (False, *marks), all(branch.output_grad for branch in branches)))
+
+
+def _kind(parts: Sequence[GenerativeFunction]) -> type[Combinator]:
+    return StaticCombinator if all(isinstance(part, StaticGenerative) for part in parts) else Combinator
 
 
 def _once(made: Combinator) -> Combinator:
@@ -100,6 +113,25 @@ def _once(made: Combinator) -> Combinator:
         raise UsageError("switch needs at least one branch; write switch(f, g)")
     known: dict[Any, Combinator] = made.parts[0].__dict__.setdefault("_combinators", {})
     return known.setdefault((made.__name__.partition("(")[0], made.parts), made)
+
+
+def _steps(n: Any, kernel: Any) -> int:
+    """``n`` as a whole number."""
+    try:
+        found = index(n)
+    except TypeError:
+        found = -1
+    if found < 0:
+        raise UsageError(f"unfold({kernel!r}) makes n={n!r:.40} steps; n must be a whole number, 0 or more")
+    return found
+
+
+def _index(of: Any) -> int:
+    """The number of a branch; -1 for what is none."""
+    if isinstance(of, str):
+        return -1
+    place = int(of)
+    return place if place == of else -1
 
 
 def _refuse_plain(word: str, part: Any) -> None:

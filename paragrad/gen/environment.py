@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from paragrad.errors import UsageError
 from paragrad.gen.choices import MISSING
+from paragrad.gen.parameters import ParameterRead, Snapshot, again, read
 from paragrad.gen.randomness import ambient, generator, many
 from paragrad.spaces.arrays import array_of, is_array, is_lazy
 from paragrad.spaces.infer import space_for
@@ -118,12 +119,13 @@ class Environment:
         size: samples in a batched execution, None in an ordinary one.
     """
 
-    __slots__ = ("_many", "_rng", "context", "pins", "size")
+    __slots__ = ("_many", "_rng", "context", "pins", "size", "snapshot")
 
     def __init__(self, context: Mapping[Any, Any], rng: Random | None = None, size: int | None = None) -> None:
         self.context = context
         self.size = size
         self.pins: dict[Any, int] = {}
+        self.snapshot: Snapshot | None = None  # of pg.Parameters; made at the first read
         self._rng = rng
         self._many: Any = None
 
@@ -144,7 +146,7 @@ class Environment:
     def widened(self, size: int) -> Environment:
         """The same reads for ``size`` samples that were drawn already."""
         made = Environment(self.context, self._rng, size)
-        made.pins = self.pins
+        made.pins, made.snapshot = self.pins, self.snapshot
         made._many = ()  # nothing is drawn any more, so no generator is made
         return made
 
@@ -197,16 +199,19 @@ class Environment:
             views[gen_fn] = found
         return found
 
-    def read(self, gen_fn: GenerativeFunction, name: str, init: Any = MISSING) -> Read:
-        """A parameter with its version."""
+    def read(self, gen_fn: GenerativeFunction, name: Any, init: Any = MISSING) -> Read | ParameterRead:
+        """A parameter with its version; ``name`` may be a ``pg.Parameter``."""
+        if name.__class__ is not str:
+            return read(name, gen_fn, self)
         view = self.view(gen_fn)
         return view.reads.get(name) or view.fetch(gen_fn, name, init)
 
-    def reads(self, gen_fn: GenerativeFunction) -> dict[tuple[Any, str], Read]:
-        """The parameters of ``gen_fn`` that were read here, as ``Trace(reads=)`` takes them."""
-        return {(gen_fn, name): read for name, read in self.view(gen_fn).reads.items()}
+    def reads(self, gen_fn: GenerativeFunction) -> dict[Any, Any]:
+        """What was read here, as ``Trace(reads=)`` takes it: the parameters of ``gen_fn``, and every ``pg.Parameter``."""
+        found: dict[Any, Any] = {(gen_fn, name): read for name, read in self.view(gen_fn).reads.items()}
+        return found if self.snapshot is None else {**found, **self.snapshot.reads}
 
-    def param(self, gen_fn: GenerativeFunction, name: str, init: Any = MISSING) -> Any:
+    def param(self, gen_fn: GenerativeFunction, name: Any, init: Any = MISSING) -> Any:
         """A parameter's value; ``init`` is what it begins with where it does not exist yet."""
         return self.read(gen_fn, name, init).value
 
@@ -218,6 +223,17 @@ def environment(context: Any = None, rng: Any = None, size: int | None = None) -
     if size is not None and (not isinstance(size, int) or size < 1):
         raise UsageError(f"batch={size!r:.40} samples make no batch; give a whole number, 1 or more")
     return Environment(resolved(context), rng, size)
+
+
+def anew(env: Environment, rng: Any = None, context: Any = None) -> Environment:
+    """The environment of another execution in the place of an earlier one: where parameters are, and how many samples.
+
+    Args:
+        context: key to store; None: the earlier one's.
+    """
+    made = environment(env.context if context is None else context, rng, env.size)
+    made.snapshot = again(env.snapshot)
+    return made
 
 
 def resolved(context: Any = None) -> Mapping[Any, Any]:

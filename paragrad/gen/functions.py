@@ -6,7 +6,9 @@ import math
 from importlib import import_module
 from typing import Any
 
+from paragrad.gen.lost import plain_number
 from paragrad.gen.tape import Tracked, pulled, unary
+from paragrad.trace.variable import Variable
 
 
 def _numpy() -> Any:
@@ -88,6 +90,8 @@ def softplus(x: Any) -> Any:
         out: Any = max(value, 0.0) + math.log1p(math.exp(-abs(value)))
     elif hasattr(value, "symbolic"):
         return value.symbolic("softplus")
+    elif isinstance(value, Variable):
+        return softplus(plain_number(value))
     else:
         out = _numpy().logaddexp(0.0, value)
     return unary(x, out, sigmoid(value)) if x.__class__ is Tracked else out

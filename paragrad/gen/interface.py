@@ -66,12 +66,12 @@ class Gradients:
     Attributes:
         args: per argument, None where nothing flows.
         choices: address to derivative, for the selected choices.
-        params: (generative function, name) to derivative, for every parameter read, callees' included.
+        params: (generative function, name), or a ``pg.Parameter``, to derivative, for every parameter read, callees' included.
     """
 
     args: tuple[Any, ...]
     choices: dict[Any, Any] = field(default_factory=dict)
-    params: dict[tuple[Any, str], Any] = field(default_factory=dict)
+    params: dict[Any, Any] = field(default_factory=dict)
 
 
 class Call:

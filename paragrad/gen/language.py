@@ -11,7 +11,8 @@ from paragrad.errors import UsageError
 from paragrad.gen.choices import Choices, Selection
 from paragrad.gen.environment import Environment
 from paragrad.gen.interface import GenerativeFunction, Gradients
-from paragrad.gen.running import Assessment, Generation, Regeneration, Simulation, Update
+from paragrad.gen.revising import Regeneration, Update
+from paragrad.gen.running import Assessment, Generation, Simulation
 from paragrad.gen.trace import Trace
 
 P = ParamSpec("P")
@@ -112,9 +113,9 @@ def generative(function: Any = None, /, *, store: Any = None, grad: bool | Seque
         store: the key of its parameter store in a context, beside the function itself and "default".
         grad: names of the arguments, and "return", whose gradients are wanted; True for all. The same as
             annotating them with ``gen.Grad[float]``.
-        static: the body does the same in every run: no ``if`` or ``for`` that depends on a number, no calls of other
-            generative functions, nothing read from outside that changes. It is recorded once and replayed, several
-            times as fast. A body that is seen to do otherwise is an error.
+        static: the body does the same in every run: no ``if`` or ``for`` that depends on a number, nothing read from
+            outside that changes. It is recorded once, with the static functions it calls, and replayed, several times
+            as fast. A body that is seen to do otherwise is an error.
     """
     if function is None:
         return lambda f: generative_of(f, store, grad, static)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
 from paragrad.errors import StaleTrace, UsageError
 from paragrad.events import emit
-from paragrad.gen.choices import Choices, Selection, select
-from paragrad.gen.environment import Read, environment
+from paragrad.gen.choices import Choices, Selection, select, selection_of
+from paragrad.gen.environment import Read, anew
+from paragrad.gen.parameters import named
 from paragrad.gen.trace import Trace
 from paragrad.stores.accumulate import within
 
@@ -28,10 +29,10 @@ class ParamGradients(NamedTuple):
 
     trace: Trace
     args: tuple[Any, ...]
-    params: dict[tuple[Any, str], Any]
+    params: dict[Any, Any]
 
 
-def choice_gradients(trace: Trace, selection: Selection | None = None, retgrad: Any = None) -> tuple[tuple[Any, ...], Choices, Choices]:
+def choice_gradients(trace: Trace, selection: Selection | Any = None, retgrad: Any = None) -> tuple[tuple[Any, ...], Choices, Choices]:
     """Derivatives of log p(t, r; x) + J in the arguments and the selected choices; dJ/dretval is ``retgrad``.
 
     Args:
@@ -46,13 +47,16 @@ def choice_gradients(trace: Trace, selection: Selection | None = None, retgrad: 
     """
     _refuse_retgrad(trace, retgrad)
     f = trace.gen_fn
-    found = f.gradients(trace, _ALL if selection is None else selection, retgrad, f.argument_grads)
+    found = f.gradients(trace, _ALL if selection is None else selection_of(selection), retgrad, f.argument_grads)
     values = trace.choices
     return _arguments(trace, found.args), Choices.flat({address: values[address] for address in found.choices}), Choices.flat(found.choices)
 
 
 def accumulate_param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: str = "raise") -> tuple[Any, ...]:
     """Add scale * d(log p(t, r; x) + J)/dparameter to the stores the trace read from; safe from many threads.
+
+    A ``pg.Parameter`` has it in its ``.grad``, in the context in which it was read, with the same sign: an optimizer that
+    subtracts gradients (SGD, Adam) goes uphill with ``maximize=True``, or with ``scale=-1``.
 
     All or nothing: every derivative is found first, then all are pushed.
 
@@ -104,33 +108,52 @@ def param_gradients(trace: Trace, retgrad: Any = None, scale: Any = 1.0, stale: 
 
 
 def push_gradients(found: ParamGradients, scale: float = 1.0) -> None:
-    """Add derivatives to the stores their trace read from; if one store fails, what others got is taken back.
+    """Add derivatives to the stores their trace read from, and to the ``.grad`` of the ``pg.Parameter``s it read.
+
+    If one store fails, what others got is taken back.
 
     Raises:
         ValueError: a derivative is nan or infinite; it names the parameter, and nothing was pushed.
     """
-    refuse_unfinished(found.params.items(), scale)
     reads = found.trace.reads
+    push_all([(id, reads[id], grad) for id, grad in found.params.items()], scale)
+
+
+def push_all(found: Sequence[tuple[Any, Any, Any]], scale: float = 1.0) -> None:
+    """Push derivatives to where their parameters were read, all or none; what cannot fail comes last.
+
+    Args:
+        found: parameter id, what was read, derivative.
+        scale: a factor of all.
+    """
+    refuse_unfinished([(id, grad) for id, _, grad in found], scale)
+    own, stored = [], []
+    for _, read, grad in found:
+        if read.__class__ is Read:
+            stored.append((read, grad))
+        else:
+            own.append((read, read.fitting(grad, scale)))
     done: list[tuple[Read, Any]] = []
     try:
-        for id, grad in found.params.items():
-            read = reads[id]
+        for read, grad in stored:
             read.store.increment_gradient(read.id, grad, scale)
             done.append((read, grad))
-    except BaseException:
+    except BaseException:  # whatever went wrong, no half of it stays
         for read, grad in done:
             read.store.increment_gradient(read.id, grad, -scale)
         raise
+    for shared, grad in own:
+        shared.deliver(grad)
 
 
-def refuse_unfinished(params: Iterable[tuple[tuple[Any, str], Any]], scale: float = 1.0) -> None:
+def refuse_unfinished(params: Iterable[tuple[Any, Any]], scale: float = 1.0) -> None:
     """Refuse derivatives that a store would refuse, before the first is pushed: taking others back would cost digits."""
-    for (owner, name), grad in params:
+    for id, grad in params:
         if isfinite(grad * scale) if grad.__class__ is float else _finite(grad, scale):
             continue
         times = "" if scale == 1.0 else f", times the scale {scale:g},"
         raise ValueError(
-            f"the derivative for the parameter {name!r:.80} of {owner!r}{times} is nan or infinite ({grad!r:.80}); nothing was pushed: "
+            f"the derivative for {named(id, 'the parameter ')}{times} is nan or infinite ({grad!r:.80}); nothing was pushed: "
             "look for a choice of nan, one outside its support, the log of 0 or a division by 0 in the body"
         )
 
@@ -142,19 +165,24 @@ def _finite(grad: Any, scale: float) -> bool:
     return array.dtype.kind != "f" or within(array, scale) or bool(numpy.isfinite(array * scale).all())
 
 
-def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
+def moved_on(trace: Trace) -> dict[Any, tuple[int, int]]:
     """Parameters that were written since the trace read them: id to (version read, version now)."""
-    if all(int(_now(store).commit()) == commit for store, commit in trace.env.pins.items()):
+    if trace.env.snapshot is None and all(int(_now(store).commit()) == commit for store, commit in trace.env.pins.items()):
         return {}
     commits: dict[Any, int] = {}
     found = {}
     for id, read in trace.reads.items():
+        if not isinstance(read, Read):
+            now = read.now()
+            if now != read.version:
+                found[id] = (read.version, now)
+            continue
         store = read.store
         commit = commits.get(store)
         if commit is None:
             commit = commits[store] = int(_now(store).commit())
         if commit != read.commit:
-            now = _version(read)
+            now = version_now(read)
             if now != read.version:
                 found[id] = (read.version, now)
     return found
@@ -162,7 +190,7 @@ def moved_on(trace: Trace) -> dict[tuple[Any, str], tuple[int, int]]:
 
 def reevaluated(trace: Trace) -> Trace:
     """The same choices at the current parameters."""
-    env = environment({key: _now(store) for key, store in trace.context.items()}, None, trace.env.size)
+    env = anew(trace.env, None, {key: _now(store) for key, store in trace.context.items()})
     return trace.gen_fn.assess(trace.args, trace.choices, env)
 
 
@@ -171,21 +199,22 @@ def _now(store: Any) -> Any:
     return getattr(store, "now", store)
 
 
-def _version(read: Read) -> int:
+def version_now(read: Read) -> int:
+    """The version of a function's parameter at present."""
     version = getattr(read.store, "version", None)
     return int(version(read.id)) if version is not None else int(read.store.get_entry(read.id).version)
 
 
-def _stale(trace: Trace, moved: Mapping[tuple[Any, str], tuple[int, int]]) -> StaleTrace:
+def _stale(trace: Trace, moved: Mapping[Any, tuple[int, int]]) -> StaleTrace:
     return StaleTrace(
         f'{_moved(trace, moved)}; make a new trace, or say stale="reevaluate" (at the current values) or stale="keep" (at those it read)'
     )
 
 
-def _moved(trace: Trace, moved: Mapping[tuple[Any, str], tuple[int, int]]) -> str:
-    (owner, name), (old, new) = next(iter(moved.items()))
+def _moved(trace: Trace, moved: Mapping[Any, tuple[int, int]]) -> str:
+    id, (old, new) = next(iter(moved.items()))
     others = f" (and {len(moved) - 1} more)" if len(moved) > 1 else ""
-    return f"the trace of {trace.gen_fn!r} read {name!r:.80} of {owner!r} at version {old}, which is at {new} now{others}"
+    return f"the trace of {trace.gen_fn!r} read {named(id)} at version {old}, which is at {new} now{others}"
 
 
 def _arguments(trace: Trace, grads: tuple[Any, ...]) -> tuple[Any, ...]:

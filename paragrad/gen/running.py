@@ -1,4 +1,7 @@
-"""Executing the body of a generative function: one class per verb, alike but for what a choice means."""
+"""Executing the body of a generative function: one class per verb, alike but for what a choice means.
+
+Those that change a trace are in :mod:`paragrad.gen.revising`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from paragrad.errors import UsageError
 from paragrad.gen.calling import RUNNING
-from paragrad.gen.choices import MISSING, Choices, Selection, known, normal, path
+from paragrad.gen.choices import MISSING, Choices, known, normal
 from paragrad.gen.environment import Environment, Read
+from paragrad.gen.parameters import ParameterRead
+from paragrad.gen.parameters import read as read_parameter
 from paragrad.gen.trace import Trace
 
 if TYPE_CHECKING:
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     from paragrad.gen.interface import GenerativeFunction
 
 
-_PLAIN = frozenset({bool, float, int, str})
+PLAIN = frozenset({bool, float, int, str})
 
 
 class Run:
@@ -37,7 +42,7 @@ class Run:
         self.values: dict[Any, Any] = {}
         self.logps: dict[Any, Any] = {}
         self.calls: dict[Any, Trace] = {}
-        self.reads: dict[tuple[Any, str], Read] = {}
+        self.reads: dict[Any, Read | ParameterRead] = {}
         self.score: Any = 0.0
         self.weight: Any = 0.0
         self._view: View | None = None
@@ -47,6 +52,10 @@ class Run:
         token = RUNNING.set(self)
         try:
             retval = self.gen_fn.function(*args)
+        except (TypeError, ValueError) as error:
+            if self.size is not None and any(words in str(error) for words in _OF_ONE):
+                raise _of_many(self.gen_fn, error) from error
+            raise
         finally:
             RUNNING.reset(token)
         if self.calls:
@@ -62,15 +71,22 @@ class Run:
         self.reads[self.owner, name] = read
         return read.value
 
+    def parameter(self, parameter: Any) -> Any:
+        """A ``pg.Parameter``, as the execution's snapshot has it."""
+        read = self.reads[parameter] = read_parameter(parameter, self.owner, self.env)
+        return read.value
+
     def choice(self, dist: Any, address: Any) -> Any:
         """A random choice; says its value."""
-        if address.__class__ not in _PLAIN:
+        if address.__class__ not in PLAIN:
             address = self._address(dist, address)
         values = self.values
         if address in values or address in self.calls:
             raise _twice(self.gen_fn, address)
         try:
             value, logp = self.chosen(dist, address)
+            if logp.__class__ is not float:
+                logp = self._density(dist, address, value, logp)
         except (AttributeError, TypeError):
             if hasattr(dist, "logpdf") and not isinstance(dist, type):
                 raise
@@ -126,6 +142,28 @@ class Run:
     def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
         """The trace of a call."""
         return gen_fn.simulate(args, self.env)
+
+    def _density(self, dist: Any, address: Any, value: Any, logp: Any) -> Any:
+        """A log density that is no float: one number, or in a batch one per sample.
+
+        Raises:
+            UsageError: it is neither, as the value or an argument has another shape.
+        """
+        shape, size = getattr(logp, "shape", ()), self.size
+        if not isinstance(logp, float | int) and not hasattr(logp, "dtype"):
+            raise UsageError(
+                f"the choice at {address!r:.80} in {self.gen_fn!r} is {value!r:.60}, whose log density {logp!r:.60} is no number"
+            )
+        if shape == () and size is None:
+            return float(logp)
+        if shape == () or shape == (size,):
+            return logp
+        parts = [*zip(getattr(dist, "names", ()), dist.args, strict=False), ("its value", value)]
+        shown = ", ".join(f"{name} has the shape {part.shape}" for name, part in parts if getattr(part, "ndim", 0))
+        wanted = "one number" if size is None else f"one for each of the {size} samples"
+        raise UsageError(
+            f"the choice at {address!r:.80} in {self.gen_fn!r} has log densities of the shape {shape}, not {wanted}: {shown or repr(dist)}"
+        )
 
     def _address(self, dist: Any, address: Any) -> Any:
         if address is None:
@@ -183,105 +221,21 @@ class Assessment(Generation):
         return trace
 
 
-class Revision(Run):
-    """A new version of a trace: what ``update`` and ``regenerate`` share."""
-
-    __slots__ = ("discard", "previous")
-
-    def __init__(self, gen_fn: Any, env: Environment, previous: Trace) -> None:
-        super().__init__(gen_fn, env)
-        self.previous = previous
-        self.discard: dict[Any, Any] = {}
-
-    def kept(self, dist: Any, address: Any, value: Any) -> tuple[Any, Any]:
-        """A value that stays or is given: its weight is the difference to what it was."""
-        logp = dist.logpdf(value)
-        self.weight += logp - self.previous._logps.get(address, 0.0)
-        return value, logp
+_OF_ONE = (
+    "truth value of an array",
+    "only integer scalar arrays",
+    "only 0-dimensional arrays",
+    "only length-1 arrays",
+    "unhashable type: 'numpy",
+)
+"""What numpy says where an array with one entry per sample is taken for one number."""
 
 
-class Update(Revision):
-    """Constrained choices are replaced, the others kept, new ones sampled, vanished ones discarded."""
-
-    __slots__ = ("constraints",)
-
-    def __init__(self, gen_fn: Any, env: Environment, previous: Trace, constraints: Choices) -> None:
-        super().__init__(gen_fn, env, previous)
-        self.constraints = constraints
-
-    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
-        given = self.constraints._values.get(address, MISSING)
-        old = self.previous._values.get(address, MISSING)
-        if given is not MISSING:
-            if old is not MISSING:
-                self.discard[address] = old
-            return self.kept(dist, address, given)
-        if old is not MISSING:
-            return self.kept(dist, address, old)
-        return super().chosen(dist, address)
-
-    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
-        given = self.constraints.sub(address)
-        old = self.previous._calls.get(address)
-        if old is not None and old.gen_fn is gen_fn:
-            if not given and unchanged(old, args, self.env):
-                return old
-            trace, weight, discard = gen_fn.update(old, args, given, self.env)
-        else:
-            trace, weight = gen_fn.generate(args, given, self.env)
-            discard = Choices()
-            if old is not None:
-                weight, discard = weight - old._score, old.choices
-        self.weight += weight
-        self.discard.update({(*path(address), *path(below)): value for below, value in discard.items()})
-        return trace
-
-    def execute(self, args: tuple[Any, ...]) -> Trace:
-        trace = super().execute(args)
-        for address, old in self.previous._values.items():
-            if address not in self.values:
-                self.discard[address] = old
-                self.weight -= self.previous._logps[address]
-        for address, call in self.previous._calls.items():
-            if address not in self.calls:
-                self.discard.update({(*path(address), *path(below)): value for below, value in call.choices.items()})
-                self.weight -= call._score
-        return trace
-
-
-class Regeneration(Revision):
-    """Selected choices are sampled anew, the others kept; new ones are sampled, vanished ones forgotten."""
-
-    __slots__ = ("selection",)
-
-    def __init__(self, gen_fn: Any, env: Environment, previous: Trace, selection: Selection) -> None:
-        super().__init__(gen_fn, env, previous)
-        self.selection = selection
-
-    def chosen(self, dist: Any, address: Any) -> tuple[Any, Any]:
-        old = self.previous._values.get(address, MISSING)
-        if old is MISSING or address in self.selection:
-            return super().chosen(dist, address)
-        return self.kept(dist, address, old)
-
-    def callee(self, gen_fn: GenerativeFunction, args: tuple[Any, ...], address: Any) -> Trace:
-        old = self.previous._calls.get(address)
-        if old is None or old.gen_fn is not gen_fn:
-            return gen_fn.simulate(args, self.env)
-        trace, weight = gen_fn.regenerate(old, args, self.selection.sub(address), self.env)
-        self.weight += weight
-        return trace
-
-
-def unchanged(old: Trace, args: tuple[Any, ...], env: Environment) -> bool:
-    """Whether running again on these arguments would surely give the same trace."""
-    if len(args) != len(old._args) or env.size is not None:
-        return False
-    same = all(
-        new is was or (new.__class__ in _PLAIN and new.__class__ is was.__class__ and new == was)
-        for new, was in zip(args, old._args, strict=True)
+def _of_many(gen_fn: Any, error: Exception) -> UsageError:
+    return UsageError(
+        f"{gen_fn!r} takes what differs from sample to sample for one number (numpy: {error}): in a batch there is no if, while, float(), "
+        "range() or math function of a choice; write numpy.where and the functions of gen, or run it without batch="
     )
-    return same and all(env.pin(read.store) == read.commit for read in old.reads.values())
 
 
 def _twice(gen_fn: Any, address: Any) -> UsageError:

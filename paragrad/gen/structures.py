@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from paragrad.gen.lost import plain_number
 from paragrad.gen.tape import Tracked
+from paragrad.trace.variable import Variable
 
 
 def untracked(value: Any) -> Any:
@@ -50,6 +52,8 @@ def collect(value: Any, g: Any) -> None:
         return
     kind = value.__class__
     if kind is Tracked:
+        if isinstance(value.value, Variable):
+            plain_number(value.value)
         value.collect(g)
     elif kind is list or kind is tuple:
         for part, own in zip(value, g, strict=True):
@@ -57,6 +61,8 @@ def collect(value: Any, g: Any) -> None:
     elif kind is dict:
         for key, own in g.items():
             collect(value[key], own)
+    elif isinstance(value, Variable):
+        plain_number(value)
 
 
 def collected(value: Any) -> Any:

@@ -23,6 +23,7 @@ class Tracked:
     """
 
     __slots__ = ("a", "b", "da", "db", "grad", "pull", "tape", "value")
+    outranks_variables = True  # of Variable * Tracked
     __hash__ = object.__hash__
 
     def __init__(
@@ -204,6 +205,31 @@ def pulled(value: Any, tape: list[Tracked], pull: Pull) -> Tracked:
     made.pull = pull
     tape.append(made)
     return made
+
+
+def derive_pair(dist: Any, value: Any, a: Any, b: Any, scale: float) -> bool:
+    """Hand the derivatives of a density of two floats, which most are, to those that are tracked; False: there is more to it."""
+    x, y = a, b
+    if a.__class__ is Tracked:
+        x = a.value
+    elif b.__class__ is not Tracked:
+        return a.__class__ is float and b.__class__ is float
+    if b.__class__ is Tracked:
+        y = b.value
+    if x.__class__ is not float or y.__class__ is not float or value.__class__ is not float:
+        return False
+    grad = getattr(dist, "log_density_grad", None)
+    if grad is None:
+        return False
+    g, h = grad(value, x, y)[1]
+    for part, own in ((a, g), (b, h)):
+        if own is not None and part.__class__ is Tracked:
+            own = own * scale
+            if own.__class__ is float:
+                part.grad = own if part.grad is None else part.grad + own
+            else:
+                part.collect(own)
+    return True
 
 
 def sweep(tape: list[Tracked]) -> None:

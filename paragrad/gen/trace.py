@@ -12,6 +12,7 @@ from paragrad.gen.choices import Choices, join, known, normal
 if TYPE_CHECKING:
     from paragrad.gen.environment import Environment, Read
     from paragrad.gen.interface import GenerativeFunction
+    from paragrad.gen.parameters import ParameterRead
 
 
 class Change(Enum):
@@ -36,7 +37,7 @@ class Score(float):
     _trace: Trace
 
     @property
-    def versions(self) -> Mapping[tuple[Any, str], tuple[Any, int]]:
+    def versions(self) -> Mapping[Any, tuple[Any, int]]:
         """Parameter id to (store, version)."""
         return self._trace.versions
 
@@ -70,7 +71,7 @@ class Trace:
         *,
         logps: dict[Any, Any] | None = None,
         calls: dict[Any, Trace] | None = None,
-        reads: dict[tuple[Any, str], Read] | None = None,
+        reads: dict[Any, Any] | None = None,
         kept: Any = None,
     ) -> None:
         self._gen_fn = gen_fn
@@ -140,8 +141,8 @@ class Trace:
         return self._env
 
     @property
-    def reads(self) -> Mapping[tuple[Any, str], Read]:
-        """Parameter id to what was read (store, value, version), callees' included."""
+    def reads(self) -> Mapping[Any, Read | ParameterRead]:
+        """Parameter id to what was read (store, value, version), callees' included; a ``pg.Parameter`` is its own id."""
         if not self._calls:
             return self._reads
         found = dict(self._reads)
@@ -150,8 +151,8 @@ class Trace:
         return found
 
     @property
-    def versions(self) -> Mapping[tuple[Any, str], tuple[Any, int]]:
-        """Parameter id to (store, version), for every parameter it read."""
+    def versions(self) -> Mapping[Any, tuple[Any, int]]:
+        """Parameter id to (store, version), for every parameter it read; the store is None where a ``pg.Parameter`` has none."""
         return {id: (read.store, read.version) for id, read in self.reads.items()}
 
     def __getitem__(self, address: Any) -> Any:

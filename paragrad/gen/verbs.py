@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from paragrad.errors import UsageError
-from paragrad.gen.choices import Choices, Selection, choicemap, known
-from paragrad.gen.environment import environment
+from paragrad.gen.choices import Choices, Selection, choicemap, known, selection_of
+from paragrad.gen.environment import anew, environment
+from paragrad.gen.given import has_nan
 from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.trace import Change, Trace
 
@@ -96,26 +97,30 @@ def update(
     """
     given = choicemap(constraints)
     trace = _trace(trace)
-    env = environment(trace.context, rng, trace.env.size)
+    env = anew(trace.env, rng)
     made, weight, discard = trace.gen_fn.update(trace, trace.args if args is None else _arguments(args), given, env)
     refuse_unused(given, made)
     _refuse_nan(given, weight)
     return made, weight, Change.between(trace.retval, made.retval), discard
 
 
-def regenerate(trace: Trace, selection: Selection, args: tuple[Any, ...] | None = None, *, rng: Any = None) -> tuple[Trace, Any, Change]:
+def regenerate(
+    trace: Trace, selection: Selection | Any, args: tuple[Any, ...] | None = None, *, rng: Any = None
+) -> tuple[Trace, Any, Change]:
     """Sample the selected choices anew, keep the others: (trace, weight, change of the return value).
+
+    A selection may be one address, or a list of them.
 
     The weight is that of a Metropolis-Hastings move: the difference of the log probabilities of the kept choices.
     """
-    env = environment(_trace(trace).context, rng, trace.env.size)
+    env, selection = anew(_trace(trace).env, rng), selection_of(selection)
     made, weight = trace.gen_fn.regenerate(trace, trace.args if args is None else _arguments(args), selection, env)
     return made, weight, Change.between(trace.retval, made.retval)
 
 
-def project(trace: Trace, selection: Selection) -> Any:
+def project(trace: Trace, selection: Selection | Any) -> Any:
     """The part of the score that the selected choices make up; ``select()`` gives 0, ``~select()`` the score."""
-    return _trace(trace).gen_fn.project(trace, selection)
+    return _trace(trace).gen_fn.project(trace, selection_of(selection))
 
 
 def refuse_unused(given: Choices, trace: Trace) -> None:
@@ -136,7 +141,7 @@ def refuse_unused(given: Choices, trace: Trace) -> None:
 
 def _refuse_nan(given: Choices, weight: Any) -> None:
     """Where a weight is nan because a given value is, name the address."""
-    if weight.__class__ is float and weight != weight:
+    if has_nan(weight):
         refuse_nan(given)
 
 
@@ -147,8 +152,9 @@ def refuse_nan(given: Choices) -> Choices:
         UsageError: naming the address of one that is.
     """
     for address, value in given.items():
-        if isinstance(value, float) and value != value:
-            raise UsageError(f"the value given at {address!r:.80} is nan, which has no density; leave the address out, then it is sampled")
+        if has_nan(value):
+            what = "is nan" if isinstance(value, float) else "has a nan in it"
+            raise UsageError(f"the value given at {address!r:.80} {what}, which has no density; leave the address out, then it is sampled")
     return given
 
 

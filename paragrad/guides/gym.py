@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.protocols.data import Row
 from paragrad.protocols.environment import Environment
 
@@ -81,7 +81,7 @@ def _made(id: str, options: dict[str, Any]) -> Any:
     try:
         import gymnasium
     except ImportError as error:
-        raise UsageError(f"the task {id!r} needs gymnasium: pip install 'paragrad[gym]'") from error
+        raise not_installed(f"the task {id!r}", "gymnasium", "gym") from error
     return gymnasium.make(id, **options)
 
 

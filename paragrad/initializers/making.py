@@ -36,6 +36,8 @@ def initializer(init: Any, shape: Any = None, dtype: Any = "float32", *, seed: i
     """
     tensor = registry.spaces.get("tensor")
     name = tensor(dtype=dtype).dtype
+    if _is_array(init) and shape is not None and tuple(init.shape) == ():
+        init = init.item()  # a scalar of numpy or torch is a number, and fills the shape
     if _is_array(init):
         return _given(tensor, init, shape, name)
     rule = _rule(init, options)

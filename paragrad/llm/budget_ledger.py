@@ -13,6 +13,7 @@ from paragrad.llm.budget import Budget
 from paragrad.llm.ledger import holding_reservation
 
 PICO = 1_000_000_000_000  # money is counted in whole pico-dollars: sums are exact in any order
+ANSWER_TOKENS = 8_192  # the longest answer of a run's request without max_tokens, where tokens or dollars are limited
 
 
 @dataclass(slots=True)
@@ -65,13 +66,20 @@ class BudgetLedger:
     Args:
         budget: the limits; words or a Budget.
         state: what :meth:`state` returned earlier, to go on from there.
+        answer_tokens: what a request without ``max_tokens`` is held to where the worst case matters; None: it is refused.
         clock: seconds, for tests.
     """
 
     def __init__(
-        self, budget: Budget | str | None = None, state: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        budget: Budget | str | None = None,
+        state: Mapping[str, Any] | None = None,
+        *,
+        answer_tokens: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.budget = Budget.of(budget)
+        self.answer_tokens = answer_tokens
         self._clock = clock
         self._started = clock()
         self._lock = Lock()
@@ -82,6 +90,11 @@ class BudgetLedger:
             for phase, numbers in state["phases"].items():
                 self._count(phase, **numbers)
             self._state.seconds_before = float(state["seconds"])
+
+    @classmethod
+    def of_run(cls, budget: Budget | str | None, state: Mapping[str, Any] | None = None) -> BudgetLedger:
+        """The ledger of a run or an evaluation: a program that names no ``max_tokens`` works under every limit."""
+        return cls(budget, state, answer_tokens=ANSWER_TOKENS)
 
     # -- the protocol ------------------------------------------------------------------------------
     def reserve(self, *, phase: str, tokens: int | None, usd: float | None) -> Reservation:

@@ -45,7 +45,16 @@ class Ledgered:
             if self.needs_budget:
                 raise BudgetExceeded(self.needs_budget)
             return self._attempt(call, None, None)
+        call.request = self._held(call.request, ledger)
         return self._reserved(call, ledger, *self._worst(call.request))
+
+    def _held(self, request: Request, ledger: Any) -> Request:
+        """The request with a longest answer, where a limit needs one and the ledger names one."""
+        longest = getattr(ledger, "answer_tokens", None)
+        if request.max_tokens is not None or longest is None:
+            return request
+        dollars = ledger.budget.usd is not None and self.price is not None and not self.price.free
+        return replace(request, max_tokens=longest) if dollars or ledger.budget.tokens is not None else request
 
     def _worst(self, request: Request) -> tuple[int | None, float | None]:
         """Tokens and dollars one attempt takes at most; the prompt is measured only where the answer depends on it."""

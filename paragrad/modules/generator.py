@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from paragrad import registry
 from paragrad.errors import ExecutionError, ModelError, UsageError
-from paragrad.llm import Request, as_model, current_model
+from paragrad.llm import Request, as_model, current_model, model_in_use
 from paragrad.modules.conversation import one_round
 from paragrad.modules.inputs import kinds_among
 from paragrad.modules.messages import Shown, messages_for
@@ -50,7 +50,7 @@ class Generator(Module, Generic[R_co]):
         inputs: names of the inputs, in order, or {name: type} where some are media or a chat history
             (``{"photo": pg.Image, "question": str}``); None: whatever the call passes.
         demos: how many worked examples may be trained, or a Demos Parameter; 0: none.
-        model: a name or model; None: the one in use.
+        model: a name or model; None: the one in use, else the one that ``fit`` was given.
         template: text of the system message with ``{instruction}`` and any inputs; inputs it names are not repeated.
         tools: functions the model may call, in one round before it answers; for more rounds there is Agent.
         name: a prefix for the ids of its Parameters.
@@ -62,6 +62,7 @@ class Generator(Module, Generic[R_co]):
 
     instruction: Any
     demos: Any
+    fallback: Any = None  # the model of the last fit: asked where this part has none and none is in use
     _whole = True
     _takes_ordinal = True
 
@@ -180,7 +181,7 @@ class Generator(Module, Generic[R_co]):
         return inputs
 
     def _ask(self, request: Request) -> Any:
-        model = self._own_model if self.model is not None else current_model()
+        model = self._own_model if self.model is not None else model_in_use() or self.fallback or current_model()
         answer = asked(self, model, request)
         if isinstance(answer, ModelError):
             raise answer

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from paragrad import registry
 from paragrad.context import current_scope
 from paragrad.errors import UsageError
 from paragrad.propagators.numeric import Numeric
@@ -119,9 +120,16 @@ def stochastic(draw: Any = None, *, baseline: float | None = None) -> Any:
         def _(sample, logits):
             return logits[sample] - pg.ops.logsumexp(logits)
 
+    A generative function has its log-probability already, and learns by its choices: ``pg.stochastic(f)``, or the decorator
+    above ``@gen.generative``; see docs/generative.md.
+
     Args:
-        draw: ``draw(rng, *arguments)`` on plain values.
+        draw: ``draw(rng, *arguments)`` on plain values, or a generative function.
         baseline: the score to compare with; default: the mean of the other scores of the same backward, or 0 when there is none.
             It changes the variance of the gradient, never its mean.
     """
-    return Stochastic(draw, baseline) if draw is not None else lambda function: Stochastic(function, baseline)
+    if draw is None:
+        return lambda function: stochastic(function, baseline=baseline)
+    if hasattr(draw, "argument_grads") and hasattr(draw, "simulate"):
+        return registry.facets.get("stochastic")(draw, baseline)
+    return Stochastic(draw, baseline)

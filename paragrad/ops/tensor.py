@@ -179,11 +179,18 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The mean of all elements, or over axes."""
+    """The mean of all elements, or over axes.
+
+    Raises:
+        ValueError: there are no elements to take the mean of.
+    """
     shape = _shape(x)
     count = 1
     for i in _axes(axis, len(shape)) if shape else ():
         count *= shape[i]
+    if not count:
+        over = "" if axis is None else f" over axis {axis}"
+        raise ValueError(f"the mean{over} of an array of shape {shape} has no elements to be made of; leave empty arrays out")
     return _sum(x, axis, keepdims) / count
 
 

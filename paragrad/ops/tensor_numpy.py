@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from paragrad.ops import tensor
+from paragrad.ops import pairs, tensor
 from paragrad.trace.variable import Variable
 
 
@@ -16,21 +16,6 @@ def _clip(x: Any, low: Any = None, high: Any = None, **named: Any) -> Any:
     """``clip`` with numpy's names of its bounds."""
     bounds = {"min": low, "max": high} | {name.removeprefix("a_"): bound for name, bound in named.items()}
     return tensor.clip(x, bounds["min"], bounds["max"])
-
-
-def _row(x: Any) -> Any:
-    return x if len(_shape(x)) > 1 else tensor.reshape(x, (1, -1))
-
-
-def _hstack(arrays: Sequence[Any]) -> Any:
-    flat = [x if _shape(x) else tensor.reshape(x, 1) for x in arrays]
-    return tensor.concatenate(flat, axis=0 if len(_shape(flat[0])) == 1 else 1)
-
-
-def _shape(x: Any) -> tuple[int, ...]:
-    from importlib import import_module
-
-    return tuple(import_module("numpy").shape(x._n.value if isinstance(x, Variable) else x))
 
 
 _SAME = (
@@ -41,13 +26,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {name: getattr(tensor, name) for n
     "amax": tensor.max,
     "amin": tensor.min,
     "clip": _clip,
-    "dot": lambda a, b: a @ b,
-    "matmul": lambda a, b: a @ b,
-    "hstack": _hstack,
-    "outer": lambda a, b: tensor.reshape(a, (-1, 1)) * tensor.reshape(b, (1, -1)),
-    "ravel": lambda x: tensor.reshape(x, -1),
-    "std": lambda x, axis=None, *, keepdims=False: tensor.sqrt(tensor.var(x, axis, keepdims=keepdims)),
-    "vstack": lambda arrays: tensor.concatenate([_row(x) for x in arrays]),
+    **{name: getattr(pairs, name) for name in ("dot", "hstack", "matmul", "outer", "ravel", "std", "vstack")},
 }
 """numpy's name to the traced function."""
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from paragrad.context import current_scope
 from paragrad.errors import UsageError
-from paragrad.ops.torch_values import flat, lend, matching, needed, returned, taken, whole
+from paragrad.ops.torch_forms import Slot, filled, has_gradient, shaped, tensors_in
+from paragrad.ops.torch_values import flat, lend, matching, needed, of_python, returned, taken
 from paragrad.trace.escapes import Reads, label_of
 from paragrad.trace.nodes import Node
 from paragrad.trace.operation import Operation
 from paragrad.trace.record import make
 from paragrad.trace.state import STATE, within
-from paragrad.trace.values import freeze
+from paragrad.trace.values import freeze, is_floating
 from paragrad.trace.variable import Variable, wrap
 
 _DRAWING = RLock()  # torch's generator is one for all threads
@@ -34,17 +35,23 @@ class Code:
         name: of its records.
         random: whether it draws random numbers: it is then seeded by the coordinate of the call, one call at a time.
         device: where it computes; None leaves tensors where they are.
+        real: the type in which it gets Python floats, which have no width of their own; None: float64, so that no digit is lost.
+        constant: whether a result outside torch's graph is meant to have no gradient; else a gradient that reaches one is an error.
 
     Attributes:
         writes: arguments it was seen to write into; they are handed over as copies. None before the first call, which
             gets copies of everything.
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str, *, random: bool = False, device: Any = None) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], name: str, *, random: bool = False, device: Any = None, real: Any = None, constant: bool = False
+    ) -> None:
         self.fn = fn
         self.name = name
         self.random = random
         self.device = device
+        self.real = real
+        self.constant = constant
         self.writes: frozenset[str] | None = None
 
     def noticed(self, changed: frozenset[str] | None) -> None:
@@ -56,15 +63,6 @@ class Code:
         torch = needed()
         with _drawing(seed), torch.set_grad_enabled(grad):
             return self.fn(*args, **kwargs)
-
-
-class Slot:
-    """The place of an operand in the arguments of a call."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        self.at = at
 
 
 class Inputs:
@@ -116,7 +114,7 @@ class Inputs:
         self.nodes.append(node)
         self.paths.append(path)
         self.leaves.append(leaves)
-        return Slot(len(self.nodes) - 1)
+        return Slot(len(self.nodes) - 1, self.code.real if of_python(node.value) else None)
 
     def _hand(self, tensor: Any, path: str) -> Any:
         """What torch gets for a tensor: the tensor, or a copy where it may be written into."""
@@ -189,6 +187,8 @@ class Pullback:
         self.seed = seed
 
     def __call__(self, g: Any, out: Any, *operands: Any) -> dict[str, Any]:
+        if not self.code.constant:
+            self._refuse_detached(g._n.value if isinstance(g, Variable) else g)
         if isinstance(out, Variable):
             return self.recorded(g, operands)
         gradients = iter(self.products(self.tensors, flat(g, self.value), self._wanting(), retain_graph=True))
@@ -197,6 +197,24 @@ class Pullback:
             parts = iter([next(gradients) if leaf.requires_grad else None for leaf in leaves])
             found[path] = returned(node.value, parts)
         return found
+
+    def _refuse_detached(self, gradient: Any) -> None:
+        """Refuse a gradient of a number that torch's graph does not lead to: it would be lost without a word.
+
+        Raises:
+            RuntimeError: it is not zero.
+        """
+        for tensor, part, value in zip(self.tensors, flat(gradient, self.value), flat(self.value, self.value), strict=True):
+            if (tensor is None or not tensor.requires_grad) and is_floating(value) and bool(needed().as_tensor(part).count_nonzero()):
+                raise RuntimeError(
+                    f"{self.code.name} cut its result from torch's graph, so the gradient cannot reach its arguments "
+                    f"({', '.join(self._trained())}): return tensors, without .item(), .detach(), .numpy() or torch.no_grad() on the way; "
+                    "where no gradient is meant, call it with x.detach()"
+                )
+
+    def _trained(self) -> list[str]:
+        """Names of the arguments that require a gradient."""
+        return [path for path, leaves in zip(self.inputs.paths, self.inputs.leaves, strict=True) if any(x.requires_grad for x in leaves)]
 
     def products(self, tensors: Sequence[Any], gradients: Iterator[Any], wanting: Sequence[Any], **options: Any) -> Sequence[Any]:
         """Vector-Jacobian products with respect to ``wanting``; None where nothing depends on it."""
@@ -210,7 +228,7 @@ class Pullback:
     def recorded(self, g: Any, operands: Sequence[Any]) -> dict[str, Any]:
         """The same as a call in the graph, so that it has gradients of its own."""
         operands = operands[: len(self.inputs.nodes)]
-        useful = [i for i, node in enumerate(self.inputs.nodes) if node.requires and _floats(node.value)]
+        useful = [i for i, node in enumerate(self.inputs.nodes) if node.requires and has_gradient(node.value)]
         masks = [[leaf.requires_grad for leaf in leaves] for leaves in self.inputs.leaves]
 
         def vjp(forms: Sequence[Any], gradient: Any) -> list[Any]:
@@ -218,58 +236,18 @@ class Pullback:
             args, kwargs = filled(self.template, forms)
             tensors: list[Any] = []
             value = taken(self.code.run(args, kwargs, self.seed, True), tensors, self.code.name)
-            wanting = [tensor for i in useful for tensor, wants in zip(_tensors(forms[i]), masks[i], strict=True) if wants]
+            wanting = [tensor for i in useful for tensor, wants in zip(tensors_in(forms[i]), masks[i], strict=True) if wants]
             products = self.products(tensors, flat(gradient, value), wanting, create_graph=True, materialize_grads=True)
             answer = iter(products)
-            return [_shaped(forms[i], answer, iter(masks[i])) for i in useful]
+            return [shaped(forms[i], answer, iter(masks[i])) for i in useful]
 
-        inner = Code(vjp, f"vjp of {self.code.name}", device=self.code.device)
+        inner = Code(vjp, f"vjp of {self.code.name}", device=self.code.device, constant=True)
         parts = record(inner, (list(operands), g), {})
-        return {self.inputs.paths[i]: parts[at] for at, i in enumerate(useful)}
+        found = parts._n.value
+        return {self.inputs.paths[i]: parts[at] for at, i in enumerate(useful) if found[at] is not None}
 
     def _wanting(self) -> list[Any]:
         return [leaf for leaves in self.inputs.leaves for leaf in leaves if leaf.requires_grad]
-
-
-def filled(template: Any, forms: Sequence[Any]) -> Any:
-    """The arguments with every Slot replaced by its operand's form."""
-    if isinstance(template, Slot):
-        return forms[template.at]
-    if isinstance(template, (list, tuple)):
-        return type(template)([filled(x, forms) for x in template])
-    if isinstance(template, dict):
-        return {key: filled(x, forms) for key, x in template.items()}
-    return template
-
-
-def _tensors(form: Any) -> Iterator[Any]:
-    """The tensors of a form, in order."""
-    if isinstance(form, (list, tuple)):
-        for part in form:
-            yield from _tensors(part)
-    elif isinstance(form, dict):
-        for part in form.values():
-            yield from _tensors(part)
-    elif isinstance(form, needed().Tensor):
-        yield form
-
-
-def _shaped(form: Any, gradients: Iterator[Any], masks: Iterator[bool]) -> Any:
-    """Gradients in the form of an operand, zeros for tensors that have none."""
-    if isinstance(form, (list, tuple)):
-        return type(form)([_shaped(part, gradients, masks) for part in form])
-    if isinstance(form, dict):
-        return {key: _shaped(part, gradients, masks) for key, part in form.items()}
-    return next(gradients) if next(masks) else needed().zeros_like(form)
-
-
-def _floats(value: Any) -> bool:
-    """Whether a value has a gradient in its own form: floats through and through."""
-    if isinstance(value, (list, tuple)):
-        return bool(whole([_floats(x) or None for x in value], list))
-    if isinstance(value, dict):
-        return _floats(list(value.values()))
-    return isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "") == "f"
 
 
 def _seed() -> int:

@@ -40,8 +40,8 @@ class Trainable(TorchModule):
         from paragrad.ops.torch_values import tensor_of
 
         values = {name: tensor_of(vars(self)[name].value) for name in self.names[0]}
-        with self.held.lock, needed().no_grad():
-            return EmbeddedModel(needed().func.functional_call(self.module, values, (None, None)))
+        with self.twins.lent() as module, needed().no_grad():
+            return EmbeddedModel(needed().func.functional_call(module, values, (None, None)))
 
 
 def trainable(

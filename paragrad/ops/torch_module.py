@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from functools import partial
-from threading import RLock
 from typing import Any, Self
 
 from paragrad.context import current_scope
 from paragrad.errors import UsageError
 from paragrad.ops.torch_call import Code, record
+from paragrad.ops.torch_twins import Twins
 from paragrad.ops.torch_values import array_of, needed, tensor_of
 from paragrad.trace.module import Module
 from paragrad.trace.parameter import Parameter
@@ -47,32 +46,13 @@ class TorchFunction(Module):
         return record(self.code, args, kwargs)
 
 
-class _Held:
-    """The torch module, out of sight of the search for Parameters.
-
-    Attributes:
-        lock: held while torch computes with values put into the module, which has room for one thread's only.
-    """
-
-    __slots__ = ("lock", "module")
-
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.lock = RLock()
-
-    def __reduce__(self) -> Any:
-        return (_Held, (self.module,))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Held:
-        return _Held(deepcopy(self.module, memo))
-
-
 class TorchModule(Module):
     """A torch module in the graph; every ``nn.Parameter`` is a Parameter of this program, under torch's name.
 
     A call computes with the values of the current context (``torch.func.functional_call``), lent to
-    torch without copies, so candidates in several threads share one module, one call at a time. The torch module's own
-    tensors are not read; :meth:`sync` points them at the current values, :meth:`absorb` takes what
+    torch without copies, so candidates in several threads share one module and its calls run at once. (A module that changes
+    its own attributes in a call runs one call at a time, see :class:`~paragrad.ops.torch_twins.Twins`.) The torch module's
+    own tensors are not read; :meth:`sync` points them at the current values, :meth:`absorb` takes what
     torch code wrote into them. Buffers (running means) are Parameters that are not trained; a call in
     training mode that changes them writes them in the current context.
 
@@ -84,7 +64,7 @@ class TorchModule(Module):
     """
 
     def __init__(self, module: Any, *, random: bool | None = None, device: Any = None, frozen: bool = True) -> None:
-        self.held = _Held(module)
+        self.twins = Twins(module)
         self.random = random
         self.training = bool(module.training)
         self.code = Code(self._run, type(module).__name__, device=device)
@@ -99,6 +79,9 @@ class TorchModule(Module):
                 raise UsageError(f"{type(module).__name__} has a parameter called {name!r}, which a program needs for itself; rename it")
             self.__dict__[name] = Parameter(array_of(tensor), requires_grad=name in weights and tensor.requires_grad)
         self.names = (tuple(weights), tuple(buffers))
+        own = [tensor_of(vars(self)[name]._n.value) if name in weights else tensor for name, tensor in module.named_parameters()]
+        kinds = {tensor.dtype for tensor in own if tensor.is_floating_point()}
+        self.code.real = kinds.pop() if len(kinds) == 1 else None
 
     effects = ()
 
@@ -113,7 +96,7 @@ class TorchModule(Module):
     @property
     def module(self) -> Any:
         """The torch module."""
-        return self.held.module
+        return self.twins.module
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the module; the record has one edge per Parameter and per Variable among the arguments."""
@@ -122,7 +105,7 @@ class TorchModule(Module):
         states = {name: tensor.clone() for name, tensor in before.items()} if self.training else before
         code = self.code
         if self._takes_ordinal:
-            code = Code(code.fn, code.name, random=True, device=code.device)
+            code = Code(code.fn, code.name, random=True, device=code.device, real=code.real)
             code.writes = self.code.writes
         made = record(code, args, {**kwargs, _STATES: states}, weights)
         self.code.noticed(code.writes)
@@ -134,8 +117,15 @@ class TorchModule(Module):
         states = kwargs.pop(_STATES)
         if self.code.device is not None:
             states = {name: tensor.to(self.code.device) for name, tensor in states.items()}
-        with self.held.lock:
-            return needed().func.functional_call(self.module, {**weights, **states}, args, kwargs)
+        try:
+            with self.twins.lent() as module:
+                return needed().func.functional_call(module, {**weights, **states}, args, kwargs)
+        except RuntimeError as error:
+            others = {str(x.dtype)[6:] for x in (*args, *kwargs.values()) if hasattr(x, "is_floating_point") and x.is_floating_point()}
+            wanted = str(self.code.real)[6:]
+            if self.code.real is not None and others - {wanted}:
+                error.add_note(f"{self.code.name} computes in {wanted} and got {', '.join(sorted(others))}: write x.astype({wanted!r})")
+            raise
 
     def _written(self, states: Mapping[str, Any], before: Mapping[str, Any]) -> None:
         """Keep the buffers that a call in training mode has changed.
@@ -196,6 +186,16 @@ def _overlaps(draws: bool) -> bool:
     return not draws or current_scope() is not None
 
 
+def _usable(device: Any) -> None:
+    """Refuse a device that is not there now, not in the middle of a run."""
+    if device is None:
+        return
+    try:
+        needed().empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise UsageError(f"device={device!r:.80} cannot be used here: {str(error).splitlines()[0]:.200}") from error
+
+
 def from_torch(fn_or_module: Any = None, *, random: bool | None = None, device: Any = None, frozen: bool = True) -> Any:
     """A torch function or ``nn.Module`` as one operation of the graph, and as a program (``pg.Module``).
 
@@ -212,8 +212,9 @@ def from_torch(fn_or_module: Any = None, *, random: bool | None = None, device: 
         frozen: of a module: whether what does not require a gradient becomes a Parameter too; else it stays torch's own.
 
     Raises:
-        UsageError: torch is not installed, or there is nothing to call.
+        UsageError: torch is not installed, the device is not there, or there is nothing to call.
     """
+    _usable(device)
     if fn_or_module is None:
         return partial(from_torch, random=random, device=device, frozen=frozen)
     torch = needed()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.trace.values import is_array
 
 
@@ -23,7 +23,7 @@ def needed() -> Any:
     try:
         import torch
     except ImportError:
-        raise UsageError("this needs PyTorch, which is not installed: pip install 'paragrad[torch]'") from None
+        raise not_installed("pg.from_torch", "torch", "torch") from None
     return torch
 
 
@@ -81,6 +81,24 @@ def lend(value: Any, made: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {key: lend(x, made) for key, x in value.items()}
     return value
+
+
+def of_python(value: Any) -> bool:
+    """Whether no array is in a value: its floats have no width of their own."""
+    if isinstance(value, (list, tuple)):
+        return all(of_python(x) for x in value)
+    if isinstance(value, dict):
+        return all(of_python(x) for x in value.values())
+    return not is_array(value) and value.__class__.__module__ != "numpy"
+
+
+def cast(form: Any, kind: Any) -> Any:
+    """The tensors of a form in a floating type; torch's graph leads back to the type they had."""
+    if isinstance(form, (list, tuple)):
+        return type(form)([cast(x, kind) for x in form])
+    if isinstance(form, dict):
+        return {key: cast(x, kind) for key, x in form.items()}
+    return form.to(kind) if isinstance(form, needed().Tensor) else form
 
 
 def returned(value: Any, gradients: Iterator[Any]) -> Any:

@@ -19,6 +19,7 @@ from paragrad.optimizers.sending import send_back
 from paragrad.protocols.evidence import Ask, Candidate, Evidence
 from paragrad.trace.overlay import transaction
 from paragrad.trace.parameter import Parameter
+from paragrad.trace.variable import Variable
 
 WRITABLE = frozenset({"choice", "json", "list", "number", "text"})
 """Kinds whose values a model can write and a space can check. Code is not among them: it would have to be run to be judged."""
@@ -53,7 +54,7 @@ class Transform:
 
     def __init__(self, parameters: Sequence[Parameter[Any]] | None = None, *, model: Any = None) -> None:
         self.model = model
-        self.bound = list(parameters) if parameters is not None else None
+        self.bound = _checked(type(self).__name__, parameters) if parameters is not None else None
         self._state: Any = None
         self._steps = 0
         self._items = 0
@@ -181,7 +182,28 @@ class Transform:
         return Critic(self._own_model)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        said = self.describe()
+        return f"{type(self).__name__}({'' if said == type(self).__name__ else said})"
+
+
+def _checked(name: str, parameters: Any) -> list[Parameter[Any]]:
+    """Different Parameters with different ids; one that is given twice is one.
+
+    Raises:
+        UsageError: something else was given, nothing at all, or two Parameters with one id.
+    """
+    if isinstance(parameters, (Variable, str, Mapping)) or not hasattr(parameters, "__iter__"):
+        raise UsageError(f"{name} takes Parameters in a list, not {parameters!r:.90}; write {name}([p, q]) or {name}(program.parameters())")
+    known: dict[str, Parameter[Any]] = {}
+    for parameter in parameters:
+        if not isinstance(parameter, Parameter):
+            kind = type(parameter).__name__
+            raise UsageError(f"{name} trains Parameters, not {parameter!r:.90} of type {kind}; make one with pg.Parameter(value)")
+        if known.setdefault(parameter.id, parameter) is not parameter:
+            raise UsageError(f"two different Parameters given to {name} are called {parameter.id!r}; give them names of their own")
+    if not known:
+        raise UsageError(f"{name} got no Parameters: the list is empty; program.named_parameters() shows what there is")
+    return list(known.values())
 
 
 def _proposing(pure: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,6 +38,7 @@ class Descent(Transform):
         self._groups: list[ParameterGroup] | None = None
         self._states: list[Any] = []
         if self.bound is not None:
+            self.bound = [p for p in self.bound if p.requires_grad or self.serves(p)]  # torch's counters among the buffers
             for parameter in self.bound:
                 if not self.serves(parameter):
                     raise UsageError(f"{parameter!r:.80} is no number and no tensor of floats; train it with another optimizer")
@@ -74,6 +75,12 @@ class Descent(Transform):
             changes[id] = _taken(parameter, moved)
         return ([evidence.candidate(changes, origin=self.describe())], after) if changes else ([], state)
 
+    def __repr__(self) -> str:
+        """The rule with its numbers, and how many Parameters it steps."""
+        _, _, numbers = repr(self.rule).partition("(")
+        over = f" of {len(self.bound)} Parameter{'s'[: len(self.bound) > 1]}" if self.bound is not None else ""
+        return f"{type(self).__name__}({numbers}{over}"
+
     # --- the bound shell ---------------------------------------------------------------------------
 
     def zero_grad(self) -> None:
@@ -104,18 +111,26 @@ class Descent(Transform):
         groups = self._groups
         if before_write().overlay is not None or candidate is not None or groups is None:
             return self._by_candidate(candidate)
-        if not all([group.gathered() for group in groups]):
+        if len(groups) == 1 and groups[0].shared and groups[0].gathered():  # what almost every step is
+            with groups[0].lock:
+                moved = self._moved(0, groups[0].next(self.rule, self._states[0]))
+        elif not all([group.gathered() for group in groups]):
             self._bind()
             return self.step()
-        with groups[0].lock if len(groups) == 1 and groups[0].shared else _holding(groups):
-            found = [group.next(self.rule, state) for group, state in zip(groups, self._states, strict=True)]
-            for place, made in enumerate(found):
-                if made is not None:
-                    groups[place].move(made[0], steps=1)
-                    self._states[place] = made[1]
-        moved = any(made is not None for made in found)
+        else:
+            with _holding(groups):
+                found = [group.next(self.rule, state) for group, state in zip(groups, self._states, strict=True)]
+                moved = any([self._moved(place, made) for place, made in enumerate(found)])
         self._steps += moved
         return moved
+
+    def _moved(self, place: int, made: Any) -> bool:
+        """Take what a step made of a group, if it made something."""
+        if made is None or self._groups is None:
+            return False
+        self._groups[place].take(made[0])
+        self._states[place] = made[1]
+        return True
 
     def state_dict(self) -> Mapping[str, Any]:
         """Its state as plain data."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.optimizers.base import Transform
 from paragrad.optimizers.ranges import range_of
 from paragrad.protocols.evidence import Ask, Candidate, Evidence, ParameterEvidence
@@ -131,7 +131,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UsageError("TPE needs optuna; install it with  pip install 'paragrad[tpe]'") from error
+        raise not_installed("TPE", "optuna", "tpe") from error
     return optuna
 
 

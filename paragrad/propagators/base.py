@@ -56,6 +56,11 @@ class Base:
             f"{type(self).__name__} must say where gradients arrive: def deliver(self, accumulator, gradient, tag, stale)"
         )
 
+    def deliver_all(self, accumulator: Any, gradients: Sequence[Any], tag: Tag, stale: bool) -> None:
+        """Add several gradients that reached one leaf, in order; asked only of those that are not ``tagged``."""
+        for gradient in gradients:
+            self.deliver(accumulator, gradient, tag, stale)
+
 
 def join(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
     """Two ropes as one; an element that both share appears once, so text along k operations stays O(k)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paragrad.propagators.base import Base, join
@@ -13,13 +12,15 @@ from paragrad.trace.nodes import Record
 from paragrad.trace.variable import Variable
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """How one output fared."""
 
-    item: int | str | None
-    output: Any
-    score: float | None
+    __slots__ = ("item", "output", "score")
+
+    def __init__(self, item: int | str | None, output: Any, score: float | None) -> None:
+        self.item = item
+        self.output = output
+        self.score = score
 
 
 class Episodes(Base):
@@ -38,14 +39,23 @@ class Episodes(Base):
 
     def pull(self, record: Any, gradient: tuple[Outcome, ...]) -> Sequence[Any]:
         """Records get the outcome; leaves get an episode of this one step."""
-        steps: tuple[Step, ...] = ()
-        if record.call is not None:
-            steps = (Step(record.call.component or record.op.name, record.call.input_args, record.value),)
-        episode = tuple(Episode(steps, o.output, o.score, o.item) for o in gradient)
-        return [
-            (gradient if isinstance(n, Record) else episode) if want else None for n, want in zip(record.nodes, record.wanted, strict=True)
-        ]
+        episode: tuple[Episode, ...] | None = None
+        parts: list[Any] = []
+        for node, want in zip(record.node.operands(), record.wanted, strict=True):
+            if want and not isinstance(node, Record):
+                episode = episode or _episode(record, gradient)
+                parts.append(episode)
+            else:
+                parts.append(gradient if want else None)
+        return parts
 
     def deliver(self, accumulator: Any, gradient: Any, tag: Tag, stale: bool) -> None:
         """Keep episodes that have a step."""
-        accumulator.episodes.extend(e for e in gradient if isinstance(e, Episode) and e.steps)
+        accumulator.episodes.extend([e for e in gradient if isinstance(e, Episode) and e.steps])
+
+
+def _episode(record: Any, outcomes: Sequence[Outcome]) -> tuple[Episode, ...]:
+    """What became of every output that this record is a step of."""
+    call = record.call
+    steps = (Step(call.component or record.op.name, call.input_args, record.value),) if call is not None else ()
+    return tuple([Episode(steps, o.output, o.score, o.item) for o in outcomes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from paragrad.propagators.base import Base
@@ -10,7 +11,7 @@ from paragrad.protocols.gradient import Feedback, Tag
 from paragrad.trace.operators import ADDED
 from paragrad.trace.record import operate
 from paragrad.trace.spread import plus
-from paragrad.trace.values import brief, is_array, is_number, is_numeric
+from paragrad.trace.values import brief, check_data, is_array, is_number, is_numeric
 from paragrad.trace.variable import Variable
 
 
@@ -43,6 +44,16 @@ def add(a: Any, b: Any) -> Any:
     return plus(a, b)
 
 
+def formed(gradient: Any, value: Any) -> Any:
+    """A gradient in the form of the value it belongs to: an array for an array, lists for lists."""
+    if isinstance(value, (list, tuple)):
+        return gradient.tolist() if hasattr(gradient, "tolist") else gradient
+    if isinstance(gradient, (list, tuple)):
+        dtype = value.dtype if value.dtype.kind == "f" else float
+        return import_module("numpy").asarray(gradient, dtype=dtype)
+    return gradient
+
+
 class Numeric(Base):
     """Vector-Jacobian products; an operation without a numeric rule stops them."""
 
@@ -62,13 +73,15 @@ class Numeric(Base):
         if feedback is None:
             return ones(output.value)
         given = feedback if not isinstance(feedback, Variable) or output.create_graph else feedback._n.value
+        if given.__class__.__module__.partition(".")[0] == "torch":
+            given = check_data(given)  # as an array
         wanted, shape = shape_of(output.value), shape_of(given)
         if shape is None:
             return None
         if wanted != shape:
             what = "is not numeric" if wanted is None else f"has shape {wanted}"
             raise RuntimeError(f"the gradient {brief(given)} has shape {shape} but the output {what}; they must match")
-        return float(given) if is_number(given) else given
+        return float(given) if is_number(given) else given if isinstance(given, Variable) else formed(given, output.value)
 
     def pull(self, record: Any, gradient: Any) -> Sequence[Any]:
         """No rule: nothing flows."""
@@ -79,3 +92,10 @@ class Numeric(Base):
         if not isinstance(gradient, (float, Variable)) and hasattr(gradient, "item") and not is_array(gradient):
             gradient = gradient.item()
         accumulator.add_number(gradient, tag.item)
+
+    def deliver_all(self, accumulator: Any, gradients: Sequence[Any], tag: Tag, stale: bool) -> None:
+        """Add to the running sum; floats all at once."""
+        if set(map(type, gradients)) == {float}:
+            accumulator.add_floats(gradients)
+        else:
+            super().deliver_all(accumulator, gradients, tag, stale)

@@ -62,6 +62,13 @@ class Score(Base):
         """One record per metric of a Feedback."""
         if not isinstance(feedback, Feedback):
             return None
+        if not feedback.metrics:
+            if feedback.score is None:
+                return None
+            record = _record(output.item, "score", feedback.score, "ok")
+            if _counts(record):
+                self.given.append(record)
+            return (record,)
         status = feedback.metrics.get("status", "ok")
         named = {"score": feedback.score, **{k: v for k, v in feedback.metrics.items() if k != "status"}}
         records = tuple(_record(output.item, name, value, status) for name, value in named.items() if value is not None or name == "score")

@@ -8,7 +8,6 @@ critic the words pass unchanged and no model is ever called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paragrad.propagators.base import Base
@@ -22,12 +21,14 @@ from paragrad.trace.variable import Variable, wrap
 Critic = Callable[[Any, Any], Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """Some words and the item they are about. ``value`` is a Variable while the backward is recorded."""
 
-    item: int | str | None
-    value: Any
+    __slots__ = ("item", "value")
+
+    def __init__(self, item: int | str | None, value: Any) -> None:
+        self.item = item
+        self.value = value
 
 
 Words = tuple[Segment, ...]

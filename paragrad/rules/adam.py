@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from paragrad.rules.base import Rule, State, flag, number
-from paragrad.rules.scalars import scalar
+from paragrad.rules.scalars import Scalars
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Adam(Rule):
 
         return {"t": 0, "first": numpy.zeros_like(values), "second": numpy.zeros_like(values)}
 
+    @cached_property
+    def _kept(self) -> tuple[Scalars, Scalars]:
+        return Scalars(self.betas[0]), Scalars(self.betas[1])
+
     def step(self, values: Any, gradients: Any, state: State) -> tuple[Any, State]:
         """One step.
 
@@ -61,10 +66,10 @@ class Adam(Rule):
         if self.weight_decay and not self.decoupled:
             gradients = gradients + self.weight_decay * values
         kind = values.dtype
-        first = state["first"] * scalar(one, kind)
+        first = state["first"] * self._kept[0][kind]
         first += gradients
         part = gradients * gradients
-        second = state["second"] * scalar(two, kind)
+        second = state["second"] * self._kept[1][kind]
         second += part
         root = numpy.sqrt(second, out=part)
         scale = ((1 - two**t) / (1 - two)) ** 0.5

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from paragrad.rules.base import Rule, State, flag, number
-from paragrad.rules.scalars import scalar
+from paragrad.rules.scalars import Scalars
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,12 @@ class FixedStepGradientDescent(Rule):
         number(self, "step_size", 0)
         flag(self, "maximize")
 
+    @cached_property
+    def _factor(self) -> Scalars:
+        return Scalars(self.step_size if self.maximize else -self.step_size)
+
     def step(self, values: Any, gradients: Any, state: State) -> tuple[Any, State]:
         """One step."""
-        moved = gradients * scalar(self.step_size if self.maximize else -self.step_size, gradients.dtype)
+        moved = gradients * self._factor[gradients.dtype]
         moved += values
         return moved, state

@@ -44,10 +44,14 @@ def init_optimizer(conf: Any, ids: Any, context: Any = None) -> Optimizer:
     return Optimizer(conf, parts, parameters)
 
 
-def apply_update(optimizer: Optimizer) -> None:
+def apply_update(optimizer: Any) -> None:
     """One step: take the gradients, update values and state, leave the gradients at zero; in all stores, or in none.
 
     Pushes that arrive meanwhile are kept for the next step. When it fails, values, state and gradients are as before.
+
+    Args:
+        optimizer: what ``init_optimizer`` gave; or an optimizer bound to Parameters (``pg.optimizers.SGD([p])``), whose ``.grad``
+            is cleared.
 
     Raises:
         ValueError: a gradient is nan or infinite; the message names the parameter.
@@ -55,9 +59,13 @@ def apply_update(optimizer: Optimizer) -> None:
         StoreError: a store failed. Where that came after several stores had decided, the message says that the update holds.
     """
     apply = getattr(optimizer, "apply", None)
-    if apply is None:
-        raise UsageError(f"apply_update takes what init_optimizer gave, not {optimizer!r:.80}")
-    apply()
+    if apply is not None:
+        apply()
+    elif hasattr(optimizer, "step") and hasattr(optimizer, "zero_grad"):
+        optimizer.step()
+        optimizer.zero_grad()
+    else:
+        raise UsageError(f"apply_update takes what init_optimizer gave, or an optimizer bound to Parameters, not {optimizer!r:.80}")
 
 
 def _grouped(ids: Any, context: Any) -> tuple[Groups, list[tuple[Any, Any]]]:

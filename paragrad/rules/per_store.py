@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -45,9 +46,13 @@ class StoreOptimizer:
             twice = next(id for id in self.ids if self.ids.count(id) > 1)
             raise UsageError(f"{twice!r:.120} is given twice; give every parameter once")
         for id in self.ids:
-            floats(id, store.get_parameter_value(id))
+            value = store.get_parameter_value(id)
+            floats(id, value)
+            if isinstance(value, int) and store.space(id).spec().get("integer"):
+                raise TypeError(f"{id!r:.120} holds whole numbers, a gradient step would be rounded away; give it the space pg.Number()")
         self.state_name = conf.state_name(self.ids)
-        self._own = getattr(store, "apply_rule", None)
+        own = getattr(store, "apply_rule", None)
+        self._own = None if own is None else partial(own, conf, self.ids, self.state_name)
 
     def prepare(self) -> Prepared:
         """Take the gradients and work out the step; nothing is written.
@@ -67,7 +72,7 @@ class StoreOptimizer:
 
     def apply_here(self) -> bool:
         """Let the store do the whole update in a way of its own (``store.apply_rule``); False: it has none for this."""
-        return self._own is not None and self._own(self.conf, self.ids, self.state_name) is not NotImplemented
+        return self._own is not None and self._own() is not NotImplemented
 
     def _stepped(self, gradients: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int], dict[str, Any]]:
         entries = {id: self.store.get_entry(id) for id in self.ids}

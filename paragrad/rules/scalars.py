@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 
-@lru_cache(maxsize=1024)
-def scalar(value: float, dtype: Any) -> Any:
-    """A constant of a rule in the type of the values, read-only; what changes from step to step stays a Python number."""
-    import numpy
+class Scalars(dict[Any, Any]):
+    """A constant of a rule in each element type it met, read-only; what changes from step to step stays a Python number.
 
-    made = numpy.array(value, dtype)
-    made.setflags(write=False)
-    return made
+    A rule keeps one per constant, in a ``cached_property``.
+    """
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def __missing__(self, kind: Any) -> Any:
+        import numpy
+
+        self[kind] = made = numpy.array(self.value, kind)
+        made.setflags(write=False)
+        return made

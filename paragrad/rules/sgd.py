@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from paragrad.rules.base import Rule, State, flag, number
-from paragrad.rules.scalars import scalar
+from paragrad.rules.scalars import Scalars
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class SGD(Rule):
 
         return {"velocity": numpy.zeros_like(values)} if self.momentum else {}
 
+    @cached_property
+    def _factor(self) -> Scalars:
+        return Scalars(-self.lr)
+
+    @cached_property
+    def _kept(self) -> Scalars:
+        return Scalars(self.momentum)
+
     def step(self, values: Any, gradients: Any, state: State) -> tuple[Any, State]:
         """One step."""
         if self.maximize:
@@ -52,10 +61,10 @@ class SGD(Rule):
             gradients = gradients + self.weight_decay * values
         along = gradients
         if self.momentum:
-            velocity = state["velocity"] * scalar(self.momentum, gradients.dtype)
+            velocity = state["velocity"] * self._kept[gradients.dtype]
             velocity += gradients
             state = {"velocity": velocity}
             along = gradients + self.momentum * velocity if self.nesterov else velocity
-        moved = along * scalar(-self.lr, along.dtype)
+        moved = along * self._factor[along.dtype]
         moved += values
         return moved, state

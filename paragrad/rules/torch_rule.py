@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paragrad.errors import UnknownName, UsageError
+from paragrad.errors import UnknownName, UsageError, not_installed
 from paragrad.rules.base import Rule, State, flag
 
 _TOGETHER = frozenset({"ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"})
@@ -86,7 +86,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise UsageError("TorchRule needs torch; install the extra: pip install 'paragrad[torch]'") from error
+        raise not_installed("TorchRule", "torch", "torch") from error
     return torch
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from paragrad.context import Coordinate, Scope
 from paragrad.executors import Threads
-from paragrad.llm import Budget, BudgetLedger, use
+from paragrad.llm import BudgetLedger, use
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import ItemEvidence
+from paragrad.runs.figures import are_shares, figure, interval, plural
 from paragrad.runs.inputs import dataset_of, metric_of, model_of, program_of
 from paragrad.trainers.evaluation import Evaluation, run_row
 from paragrad.trainers.failures import late_item, refuse_outage
@@ -36,7 +37,8 @@ class Scored:
     def __str__(self) -> str:
         low, high = self.interval
         calls = self.spent["calls"] + self.spent["guide_calls"]
-        return f"{self.score * 100:.1f} % [{low * 100:.1f}, {high * 100:.1f}] on {len(self.rows)} rows · {calls} calls"
+        shares = are_shares(self.score)
+        return f"{figure(self.score, shares)} {interval(low, high, shares)} on {plural(len(self.rows), 'row')} · {plural(calls, 'call')}"
 
 
 def evaluate(
@@ -60,7 +62,7 @@ def evaluate(
     rows = dataset_of(data, module)
     bound = metric_of(metric, rows)
     answering = model_of(module, model)
-    ledger = BudgetLedger(Budget.of(budget))
+    ledger = BudgetLedger.of_run(budget)
     placed = place(list(rows))[0]
 
     def scopes(_: int, one: Any) -> Scope:

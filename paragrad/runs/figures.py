@@ -27,6 +27,26 @@ def points(gain: float) -> str:
     return f"{gain * 100:+.1f}"
 
 
+def are_shares(*scores: float | None) -> bool:
+    """Whether scores that stand side by side are all shares; else all of them are shown as plain numbers."""
+    return all(score is None or not math.isfinite(score) or 0 <= score <= 1 for score in scores)
+
+
+def figure(value: float | None, shares: bool, digits: int = 1) -> str:
+    """``97.5 %``, or a plain number beside scores that are no shares."""
+    return percent(value, digits) if shares or value is None or not math.isfinite(value) else f"{value + 0.0:.4g}"
+
+
+def interval(low: float, high: float, shares: bool) -> str:
+    """``[98.1, 100.0]``, in percent like the scores beside it."""
+    return f"[{100 * low:.1f}, {100 * high:.1f}]" if shares else f"[{low:.4g}, {high:.4g}]"
+
+
+def change(gain: float, shares: bool) -> str:
+    """A difference of scores: ``+83.5`` in points, or a plain ``+0.21``."""
+    return points(gain) if shares else f"{gain:+.3g}"
+
+
 def p_value(p: float) -> str:
     """``p<.001`` or ``p=.02``."""
     return "p<.001" if p < 0.001 else f"p={p:.3f}".replace("0.", ".", 1) if p < 0.0995 else f"p={p:.2f}".replace("0.", ".", 1)

@@ -9,7 +9,7 @@ from paragrad import events, registry
 from paragrad.data import DataLoader, loader_of
 from paragrad.errors import UsageError
 from paragrad.llm import Budget, Price, as_model
-from paragrad.runs.inputs import metric_of, model_of, parts, program_of
+from paragrad.runs.inputs import metric_of, model_of, parts, program_of, remember_model
 from paragrad.runs.options import Options
 from paragrad.runs.plan import Plan, calls_per_row, plan_of
 from paragrad.runs.progress import shown
@@ -42,7 +42,9 @@ class Task:
             for callback in options.callbacks:
                 stack.callback(events.on("*", callback))
             stack.enter_context(tracked(options.track))
-            return trainer.train()
+            result = trainer.train()
+        remember_model(trainer.program, trainer.model)
+        return result
 
     def trainer(self, **overrides: Any) -> AlgorithmBase:
         """The trainer, ready to run. Everything is checked here; nothing is paid for and nothing written."""
@@ -101,7 +103,7 @@ def fit(program: Any, train: Any, validate: Any = None, test: Any = None, *, met
         **options: any of
 
             parameters: what to train; None: the program's own, or those a plain function can read.
-            model: who answers. ``optimizer_model``: who writes proposals.
+            model: who answers, afterwards too where no other is in use. ``optimizer_model``: who writes proposals.
             optimizer, algorithm: names, values or "auto": by the kinds of the Parameters, by budget and data; ``Task.plan`` says why.
             objective: what is maximised, when it is more than the metric: :class:`paragrad.Objective`, weights, or names for a front.
             budget: "500 calls", "$2", "10 min", a Budget, or "auto" (2,000 calls and $5 at most).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,20 +84,29 @@ def metric_of(metric: Any, data: Dataset) -> BoundMetric:
 
 
 def model_of(program: Module, model: Any) -> Any:
-    """The model that answers: as named, else the one in use, else found by ``auto`` when the program needs one.
+    """The model that answers: as named, else the one in use, else that of the last ``fit``, else found by ``auto``.
 
     Raises:
         NotConnected: none is named and none is found.
     """
     if model is not None:
         return as_model(model)
-    if model_in_use() is not None or not _needs_model(program):
+    asking = list(_without_model(program)) if model_in_use() is None else []
+    if not asking:
         return model_in_use()
-    return connect("auto")
+    known = next((part.fallback for part in asking if part.fallback is not None), None)
+    return known if known is not None else connect("auto")
 
 
-def _needs_model(program: Module) -> bool:
-    """Whether some part asks a model and has none of its own."""
+def remember_model(program: Module, model: Any) -> None:
+    """What the program was trained with answers it from now on, where it has no model and none is in use."""
+    if model is not None and model is not model_in_use():
+        for part in _without_model(program):
+            part.fallback = model
+
+
+def _without_model(program: Module) -> Iterator[Generator[Any]]:
+    """The parts that ask a model and have none of their own."""
     stack: list[Any] = [program]
     seen: set[int] = set()
     while stack:
@@ -107,7 +116,7 @@ def _needs_model(program: Module) -> bool:
         seen.add(id(part))
         if isinstance(part, Generator):
             if part.model is None:
-                return True
+                yield part
             continue
         if isinstance(part, Bound) and part.model is not None:
             continue
@@ -121,4 +130,3 @@ def _needs_model(program: Module) -> bool:
             else ()
         )
         stack.extend(inside)
-    return False

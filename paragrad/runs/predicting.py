@@ -20,7 +20,7 @@ from paragrad.context import Coordinate, Scope
 from paragrad.data import Dataset
 from paragrad.errors import ExecutionError, UsageError
 from paragrad.executors import Threads
-from paragrad.llm import Budget, BudgetLedger, use
+from paragrad.llm import BudgetLedger, use
 from paragrad.runs.records import write_text
 from paragrad.trace.module import Module
 
@@ -132,7 +132,7 @@ def predict(
         Outage: the model went away; what was answered is kept.
         UsageError: another process is at the same file.
     """
-    ledger = BudgetLedger(Budget.of(budget))
+    ledger = BudgetLedger.of_run(budget)
     with _alone(sheet):
         before = failed = sheet.begin()
         failed = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from paragrad.runs.figures import duration, money, one_line, p_value, pad, percent, plural, points, safe, solid
+from paragrad.runs.figures import are_shares, change, duration, figure, interval, money, one_line, p_value, pad, plural, safe, solid
 from paragrad.runs.lines import LABEL, WIDTH, Line, Part, diff_parts, facts, labelled, plain
 from paragrad.runs.records import record_of
 
@@ -38,14 +38,15 @@ def scores(record: Record) -> list[Line]:
 
 def _both(label: str, before: Record, after: Record) -> list[Line]:
     found = []
+    shares = are_shares(before["score"], after["score"])
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
-        interval = ""
+        around = ""
         if low is not None and high is not None and isfinite(low) and isfinite(high) and one.get("n") != 1:
-            interval = f"[{100 * low:.1f}, {100 * high:.1f}]"
-        share = one["score"]
-        shown = pad(percent(share, 1), 8, right=True)
-        found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(solid(share, BAR), BAR), style), f"  {interval}"))
+            around = interval(low, high, shares)
+        shown = pad(figure(one["score"], shares), 8 if shares else 10, right=True)
+        length = solid(one["score"], BAR) if shares else ""
+        found.append(labelled(head, f"{name:<7}", (shown, "strong"), "  ", (pad(length, BAR), style), f"  {around}"))
     return found
 
 
@@ -57,8 +58,15 @@ def _gain(gain: Record, significant: bool, record: Record) -> list[Line]:
     if one.get("n") == 1:
         verdict = ("better", "good") if significant else ("no better", "bad")
         return [labelled("", f"{'gain':<7}", (pad(f"{score:+.3g}", 8, right=True), "strong"), "  one number, taken as exact: ", verdict)]
-    interval = f"[{points(gain['low'])}, {points(gain['high'])}]"
-    return [labelled("", f"{'gain':<7}", (pad(points(score), 8, right=True), "strong"), f"  points {interval}{p}: ", verdict)]
+    test = record.get("test")
+    shares = are_shares(*(part["score"] for part in ((test["before"], test["after"]) if test else (record["baseline"], record["score"]))))
+    unit = "points " if shares else ""
+    around = f"[{change(gain['low'], shares)}, {change(gain['high'], shares)}]"
+    return [
+        labelled(
+            "", f"{'gain':<7}", (pad(change(score, shares), 8 if shares else 10, right=True), "strong"), f"  {unit}{around}{p}: ", verdict
+        )
+    ]
 
 
 def measured(record: Record) -> list[Line]:
@@ -75,14 +83,19 @@ def example(record: Record) -> list[Line]:
     if not rows or not record.get("diffs"):
         return []
     fixed = [row for row in rows if (row["after"]["score"] or 0) > (row["before"]["score"] or 0)]
-    return answers((fixed or rows)[0])
+    return answers((fixed or rows)[0], shares=rows_are_shares(rows))
 
 
-def answers(row: Record, label: str = "EXAMPLE") -> list[Line]:
+def rows_are_shares(rows: Sequence[Record]) -> bool:
+    """Whether every score of every row is a share."""
+    return are_shares(*(row[name]["score"] for row in rows for name in ("before", "after")))
+
+
+def answers(row: Record, label: str = "EXAMPLE", *, shares: bool = True) -> list[Line]:
     """One row with both answers."""
     found = [labelled(label, f'"{asked(row["inputs"], WIDTH - LABEL - 2)}"')]
     for name in ("before", "after"):
-        found.append(labelled("", f"{name:<7}", *answer(row[name]["output"], row[name]["score"], row["target"])))
+        found.append(labelled("", f"{name:<7}", *answer(row[name]["output"], row[name]["score"], row["target"], shares)))
     return found
 
 
@@ -91,8 +104,15 @@ def asked(inputs: Mapping[str, Any], limit: int) -> str:
     return one_line(" · ".join(one_line(value, 2 * limit, middle=True) for value in inputs.values()), limit, middle=True)
 
 
-def answer(output: Any, score: float | None, target: Any) -> list[Part]:
-    """An answer with its mark, and what was wanted where it is not fully right."""
+def answer(output: Any, score: float | None, target: Any, shares: bool = True) -> list[Part]:
+    """An answer with its mark, and what was wanted where it is not fully right; a score that is no share stands for itself."""
+    if not (shares and are_shares(score)):
+        scored: list[Part] = [] if score is None else [(f"  score {figure(score, False)}", "")]
+        return [
+            (f'"{one_line(output, 60, middle=True)}"', ""),
+            *scored,
+            *([] if target is None else [(f" wanted {one_line(target, 24)}", "dim")]),
+        ]
     right = score is not None and score >= 1
     mark: Part = ("  ✓", "good") if right else ("  ✗", "bad")
     wanted: list[Part] = [] if right or target is None else [(f" wanted {one_line(target, 24)}", "dim")]

@@ -7,7 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from paragrad.runs.figures import bar, clock, columns, money, one_line, p_value, pad, percent, plural, safe, sparkline, tokens
+from paragrad.runs.figures import (
+    are_shares,
+    bar,
+    clock,
+    columns,
+    figure,
+    money,
+    one_line,
+    p_value,
+    pad,
+    plural,
+    safe,
+    sparkline,
+    tokens,
+)
 from paragrad.runs.lines import LABEL, WIDTH, Line, Part, facts, labelled, line
 from paragrad.runs.table import answer, asked
 
@@ -43,6 +57,7 @@ class Watch:
     rows: int = 0
     run_id: str | None = None
     running: bool = False
+    shares: bool = True  # until a score is seen that is none
 
     def __post_init__(self) -> None:
         self.started = self.now()
@@ -61,6 +76,7 @@ class Watch:
         self.step = event.get("step", 0)
         self.tokens = event.get("tokens", 0)
         self.curve = list(event.get("curve") or ())
+        self._score(*self.curve)
         self.started = self.now()
         limit = f"≤ {self.most:,} calls" if self.most is not None else None
         items = (safe(event["optimizer"]), limit, f"seed {event['seed']}", self.hint)
@@ -79,12 +95,25 @@ class Watch:
         """Where the run starts, and what these rows can show."""
         checked = event.get("preflight")
         if checked is None:
-            return [facts("start", (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call")))]
-        proves = f"{checked.rows} rows prove gains from {100 * checked.provable:.0f} points on" if checked.provable else None
-        noise = f"± {100 * checked.noise:.1f} points from chance alone" if checked.noise is not None else None
-        luck = f"the better of 2 tries brings {100 * checked.luck:.0f} points" if checked.luck is not None else None
-        items = (f"{percent(event['score'], 1)} on the validation rows", plural(self.calls, "call"), proves, noise, luck)
+            return [facts("start", (f"{self._score(event['score'])} on the validation rows", self._asked()))]
+        start = self._score(event["score"])
+        proves = f"{checked.rows} rows prove gains from {self._gap(checked.provable)} on" if checked.provable else None
+        noise = f"± {self._gap(checked.noise, 1)} from chance alone" if checked.noise is not None else None
+        luck = f"the better of 2 tries brings {self._gap(checked.luck)}" if checked.luck is not None else None
+        items = (f"{start} on the validation rows", self._asked(), proves, noise, luck)
         return [facts("start", items), *([labelled("!", (checked.warning, "bad"))] if checked.warning else [])]
+
+    def _score(self, *scores: float | None, digits: int = 1) -> str:
+        """Scores on the scale of this run: shares until one is seen that is none."""
+        self.shares = self.shares and are_shares(*scores)
+        return " → ".join(figure(score, self.shares, digits) for score in scores)
+
+    def _gap(self, gap: float, digits: int = 0) -> str:
+        return f"{100 * gap:.{digits}f} points" if self.shares else f"{gap:.3g}"
+
+    def _asked(self) -> str | None:
+        """The calls so far; None for a run that asks no model."""
+        return plural(self.calls, "call") if self.calls else None
 
     def _on_plan(self, event: Event) -> list[Line]:
         return [labelled("auto" if place == 0 else "", safe(reason)) for place, reason in enumerate(event["reasons"])]
@@ -109,7 +138,7 @@ class Watch:
         even = event["decision"] == "refused" and event["after"] >= event["before"]
         mark, style = ("·", "dim") if even else MARKS[event["decision"]]
         verdict = "no gain" if even else VERDICTS[event["decision"]]
-        scores = f"{percent(event['before']).removesuffix(' %')} → {percent(event['after'])}"
+        scores = self._score(event["before"], event["after"], digits=0).replace(" % →", " →")
         origin = pad(one_line(event["origin"], ORIGIN), ORIGIN)
         told = plural(event["rows"], "row") if event["p"] is None else p_value(event["p"])  # a race that may stop early has no p
         p = told if event["decision"] != "refused" else ""
@@ -138,8 +167,8 @@ class Watch:
 
     def _status(self, width: int) -> Line:
         first, last = (self.curve[0], self.curve[-1]) if self.curve else (None, None)
-        head = f" step {self.step + 1:<3} validation {percent(first)} "
-        end = f" {percent(last)}"
+        head = f" step {self.step + 1:<3} validation {self._score(first, digits=0)} "
+        end = f" {self._score(last, digits=0)}"
         facts = self._facts()
         spark = sparkline(self.curve, 12)
         room = min(width, WIDTH) - columns(head) - columns(spark) - columns(end) - columns(facts) - 4
@@ -151,7 +180,8 @@ class Watch:
     def _facts(self) -> str:
         left = self.left()
         cost = f" · {money(self.usd)}" if self.usd else ""
-        return f"{self.calls:,} calls · {tokens(self.tokens)} tokens{cost}" + (f" · ≤ {clock(left)} left" if left is not None else "")
+        asked = f"{self.calls:,} calls · {tokens(self.tokens)} tokens{cost}" if self.calls else ""
+        return asked + (f" · ≤ {clock(left)} left" if left is not None else "")
 
     def left(self) -> float | None:
         """Seconds until the budget is used up at the present pace: the most it can take."""
@@ -173,9 +203,10 @@ class Watch:
         """Lines for a pipe or a log: what :meth:`hear` gives, and one more per step."""
         found = self.hear(event)
         if event["event"] == "step":
+            score = f"validation {self._score(event['score'])}"
             found = [
                 *found,
-                line(f" step {event['step']}", ("  ", ""), f"validation {percent(event['score'], 1)}", f" · {self._facts()}", indent=1),
+                line(f" step {event['step']}", ("  ", ""), " · ".join(filter(None, (score, self._facts()))), indent=1),
             ]
         return found
 

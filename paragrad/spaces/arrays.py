@@ -59,7 +59,7 @@ def array_of(value: Any, dtype: str | None = None) -> Any:
     if kind.isnative and (dtype == name or dtype is None) and name in _KNOWN:
         return value if type(made.base) is bytes and is_value(value) else settled(made)
     if name not in DTYPES:
-        raise TypeError(f"data: {type(value).__name__} of {name} is not an array of numbers; known: {', '.join(DTYPES)}")
+        raise TypeError(f"data: {_unknown(made.dtype)}; the element types are {', '.join(DTYPES)}")
     wanted = dtype or name
     if not (widens(name, wanted) or (not is_array(value) and fits(made, wanted))):
         raise TypeError(f"data: {name} does not fit {wanted} without loss; write value.astype({wanted!r}) if that is meant")
@@ -175,12 +175,23 @@ def dtype_name(dtype: Any) -> str:
     name = _NAMES.get(getattr(dtype, "num", -1))
     if name is not None:
         return name
+    if hasattr(dtype, "num") and name_of(dtype) in _KNOWN:
+        return name_of(dtype)
     name = {float: "float64", int: "int64", bool: "bool"}.get(dtype) if isinstance(dtype, type) else None
     name = name or getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
     name = str(name).lower().removesuffix("_")
     if name not in DTYPES:
-        raise TypeError(f"dtype {short(dtype)} is not known; one of {', '.join(DTYPES)}")
+        raise TypeError(f"{_unknown(dtype)}; the element types are {', '.join(DTYPES)}")
     return name
+
+
+_OTHERS = {"U": "texts", "S": "bytes", "O": "Python objects", "c": "complex numbers", "M": "dates", "m": "time spans", "V": "records"}
+
+
+def _unknown(dtype: Any) -> str:
+    """Why an element type is none: what numpy's kinds hold in words, any other by its name."""
+    kind = _OTHERS.get(getattr(dtype, "kind", ""))
+    return f"dtype {dtype} holds {kind}, not numbers a Tensor may have" if kind else f"dtype {short(dtype)} is not known"
 
 
 def _numpy(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from paragrad.protocols.data import Demo
 from paragrad.protocols.space import Space
-from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy, name_of, ndarray
+from paragrad.spaces.arrays import array_of, dtype_name, is_array, is_lazy, ndarray
 from paragrad.spaces.choice import Choice
 from paragrad.spaces.code import Code, imported
 from paragrad.spaces.demos import Demos
@@ -54,7 +54,7 @@ def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
         return None
     if parameter:  # arrays first, because there may be thousands
         if hasattr(value, "dtype") and value.__class__ is ndarray():
-            return _tensor_of(value.shape, name_of(value.dtype))
+            return _tensor_of(value.shape, dtype_name(value.dtype))
         if is_lazy(value):
             return _tensor(value)
     known = _PLAIN.get(type(value))
@@ -76,7 +76,7 @@ def space_for(value: Any, *, parameter: bool = False) -> Space[Any] | None:
 
 
 def _tensor(value: Any) -> Tensor:
-    return _tensor_of(tuple(value.shape), name_of(value.dtype) if type(value).__module__ == "numpy" else dtype_name(value.dtype))
+    return _tensor_of(tuple(value.shape), dtype_name(value.dtype))
 
 
 @lru_cache(maxsize=1024)

@@ -128,8 +128,9 @@ class Number(Base[float]):
         return self.check(total)
 
     def diff(self, a: float, b: float) -> str:
-        """``old → new``."""
-        return change(str(a), str(b))
+        """``old → new``, to six digits where that tells them apart."""
+        brief = [str(x) if isinstance(x, int) or len(str(x)) <= 8 else f"{x:.6g}" for x in (a, b)]
+        return change(*(brief if brief[0] != brief[1] else (str(a), str(b))))
 
     def _typed(self, name: str, value: Any) -> float:
         """An int or a float, without regard to bounds."""

@@ -156,7 +156,7 @@ class Tensor(Base[Any]):
         changed = int(numpy.count_nonzero(~(gap == 0)))
         known = gap[~numpy.isnan(gap)]
         most = f"{known.max():.6g}" if known.size else "nan"
-        small = f": {a.tolist()} → {b.tolist()}" if a.size <= 8 else ""
+        small = f": {_digits(a)} → {_digits(b)}" if a.size <= 8 and _digits(a) != _digits(b) else ""
         return f"{a.dtype.name}{list(a.shape)} {changed} of {a.size} changed, at most by {most}{small}"
 
     def _check_bounds(self, array: Any) -> None:
@@ -230,3 +230,12 @@ def _rounded(total: Any, dtype: Any) -> Any:
     if not numpy.all((whole >= bounds.min) & (whole <= bounds.max)):
         raise ValueError(f"the sum does not fit {dtype.name}")
     return whole
+
+
+def _digits(array: Any) -> str:
+    """The elements of a small array, floats to six digits."""
+    return str(_brief(array.tolist()))
+
+
+def _brief(value: Any) -> Any:
+    return [_brief(x) for x in value] if isinstance(value, list) else float(f"{value:.6g}") if isinstance(value, float) else value

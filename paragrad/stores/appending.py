@@ -16,7 +16,7 @@ from typing import Any
 
 from paragrad.stores.accumulate import Accumulator, checked, decode, encode, merged, pushed
 from paragrad.stores.backend import Change, Decide, Pointer
-from paragrad.stores.grouping import Grouped
+from paragrad.stores.grouping import Grouped, Recent
 from paragrad.stores.ids import encode_id, gradient_key, segment, token_key
 from paragrad.stores.sealing import seal, unseal
 
@@ -57,11 +57,13 @@ def folded(key: str, base: bytes, entries: Iterable[bytes], exact: bool) -> byte
 class Appending(Grouped):
     """A Grouped store whose server can append to lists."""
 
+    _recent: Recent
     _fits: dict[str, Accumulator]
     _unfolded: dict[str, tuple[int, int]]
 
     def _begin(self) -> None:
         super()._begin()
+        self._recent = Recent()
         self._fits = {}
         self._unfolded = {}
 

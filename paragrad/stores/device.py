@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from paragrad.errors import StoreError, UsageError
+from paragrad.errors import StoreError, UsageError, not_installed
 from paragrad.protocols.space import Space
 from paragrad.protocols.store import ParameterId
 from paragrad.stores.accumulate import Accumulator
@@ -171,7 +171,7 @@ def _device(url: str) -> Any:
     try:
         import torch
     except ImportError:
-        raise UsageError(f"{url!r} needs torch: pip install 'paragrad[torch]'") from None
+        raise not_installed(repr(url), "torch", "torch") from None
     scheme, _, name = url.partition(":")
     try:
         device = torch.device(name)

@@ -17,6 +17,10 @@ LARGE = 16384
 """Elements from which a parameter has a lock of its own, so that pushes to large ones do not wait for each other."""
 
 
+MEMORY = 2**20
+"""Bytes of old values that a group keeps."""
+
+
 class Flat:
     """Values and gradient sums of some parameters, end to end.
 
@@ -96,11 +100,13 @@ class Flat:
         return made
 
     def holding(self) -> ExitStack:
-        """Keep pushes out; enter it."""
-        stack = ExitStack()
-        for lock in dict.fromkeys([self.lock, *self.locks]):
-            stack.enter_context(lock)
-        return stack
+        """Keep pushes out, and let the sums have all that came before; it is entered already."""
+        with ExitStack() as stack:
+            for lock in dict.fromkeys([self.lock, *self.locks]):
+                stack.enter_context(lock)
+            for member in () if self.shared else self.members:
+                stack.enter_context(member.held())
+            return stack.pop_all()
 
     def clear(self) -> None:
         """Forget the sums; the locks are held by the caller."""
@@ -175,6 +181,11 @@ class Flat:
         )
 
 
+def held_versions(most: int, size: int) -> int:
+    """How many earlier buffers of ``size`` bytes a group keeps: ``most``, of large ones what fits into :data:`MEMORY`, at least two."""
+    return min(most, max(2, MEMORY // max(1, size)))
+
+
 def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
     """A function that says whether an array of this shape holds nan or infinity.
 
@@ -183,9 +194,7 @@ def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
     """
     import numpy
 
-    vdot, look, finite = (
-        numpy.vdot,
-        numpy.isfinite,
-        numpy.empty(shape, "bool"),
-    )  # unlike dot, vdot does not warn where squares are too large
+    # unlike dot, vdot does not warn where squares are too large; behind it, without the look for arrays of other libraries
+    vdot = getattr(numpy.vdot, "_implementation", numpy.vdot)
+    look, finite = numpy.isfinite, numpy.empty(shape, "bool")
     return lambda found: not isfinite(vdot(found, found)) and not look(found, finite).all()

@@ -16,13 +16,13 @@ from typing import Any
 from paragrad.errors import Conflict, LostContext
 from paragrad.protocols.store import Entry
 from paragrad.stores.accumulate import Accumulator as Sum
-from paragrad.stores.flat import Flat
+from paragrad.stores.flat import Flat, held_versions
 from paragrad.stores.flat_live import FlatLive
 from paragrad.trace.accumulator import Accumulator
 from paragrad.trace.cell import Cell
 
 KEPT = 16
-"""Earlier values that contexts pinned before may still read."""
+"""Earlier values that contexts pinned before may still read; of large groups fewer, down to two."""
 
 
 class ParameterGroup(Flat):
@@ -30,7 +30,7 @@ class ParameterGroup(Flat):
 
     Attributes:
         now: (change, steps, writes per member, buffer, time), swapped as one. A member's version is its first one
-            plus ``steps`` plus its own writes.
+            plus ``steps`` (of all members) plus its own writes and the steps of some members that it took part in.
         past: earlier ones, oldest first.
         loose: members that were written by themselves and not yet taken over, and how often.
         strays: accumulators that hold contributions in another form. ``open``: whether all are still members.
@@ -44,7 +44,7 @@ class ParameterGroup(Flat):
             [p.id for p in parameters], [p._live().value for p in parameters], [(spec.get("low"), spec.get("high")) for spec in specs]
         )
         self.now: tuple[int, int, list[int], Any, float] = (0, 0, [p._live().version for p in parameters], self.buffer, time.time())
-        self.past: deque[tuple[int, int, list[int], Any, float]] = deque(maxlen=KEPT)
+        self.past: deque[tuple[int, int, list[int], Any, float]] = deque(maxlen=held_versions(KEPT, self.buffer.nbytes))
         self.loose: dict[int, int] = {}
         self.strays: list[Any] = []
         self.open = True
@@ -64,6 +64,13 @@ class ParameterGroup(Flat):
         self.past.append(self.now)
         self.buffer = buffer
         self.now = (change + 1, before + steps, own, buffer, time.time())
+
+    def take(self, buffer: Any) -> None:
+        """Take the result of a step; members that got no gradient keep their versions. The locks are held by the caller."""
+        if self.touched == self.count:
+            self.move(buffer, steps=1)
+        else:
+            self.move(buffer, written={cell.place: 1 for cell in self.cells if cell.live.pushes})
 
     def absorb(self) -> None:
         """Take over what was written to members by themselves."""
@@ -172,7 +179,8 @@ class FlatCell:
             if change <= commit:
                 return self.group.leaf(self.place, buffer), steps + own[self.place]
         raise LostContext(
-            f"a context was pinned more than {KEPT} steps ago and reads {self.group.ids[self.place]} now; read it at the start"
+            f"a context was pinned more than {self.group.past.maxlen} steps ago and reads {self.group.ids[self.place]} now; "
+            "read it at the start"
         )
 
     first = current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -56,11 +57,22 @@ class FlatAccumulator(Accumulator):
         with live.lock:
             live.add(gradient)
 
+    def add_floats(self, gradients: Sequence[float]) -> None:
+        """Add many numeric contributions at once."""
+        live = self.cell.live
+        if live.view is not None:
+            super().add_floats(gradients)
+            self.cell.group.strays.append(self)
+            return
+        with live.lock:
+            for gradient in gradients:
+                live.add(gradient)
+
     def total(self) -> Any:
         """The sum of the numeric contributions, or None."""
         rest = super().total()
         live = self.cell.live
-        with live.lock:
+        with live.held():
             here = live.snapshot().terms
         found = [*here, *([] if rest is None else [rest])]
         return reduce(plus, found) if found else None
@@ -86,7 +98,7 @@ class FlatAccumulator(Accumulator):
         super().clear_gradients()
         live = self.cell.live
         if live.pushes:
-            with live.lock:
+            with live.held():
                 live.load(live.template)
 
     def empty(self) -> bool:

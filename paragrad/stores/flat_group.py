@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
+from time import time as now
 from typing import Any
 
-from paragrad.stores.flat import Flat
+from paragrad.stores.flat import Flat, held_versions
 
 KEPT = 32
 """Steps whose values stay readable; of large groups fewer, down to two."""
-
-MEMORY = 2**20
-"""Bytes of old values that a group keeps."""
 
 
 class Group(Flat):
@@ -33,11 +30,11 @@ class Group(Flat):
         self.last: tuple[int, float, Any] | None = None
         self.dropped = (0, 0)
         self.past: deque[tuple[int, float, Any]] = deque()
-        self.kept = min(KEPT, max(2, MEMORY // max(1, self.buffer.nbytes)))
+        self.kept = held_versions(KEPT, self.buffer.nbytes)
         self.written: set[str] = set()
 
     def commit(self, version: int, buffer: Any) -> None:
-        """Take the result of a step."""
+        """Take the result of a step, which used the sums up; the locks are held by the caller."""
         if self.last is not None:
             past = self.past
             past.append(self.last)
@@ -46,7 +43,8 @@ class Group(Flat):
                 self.dropped = (self.dropped[0] or gone, gone)
                 past.popleft()
         self.buffer = buffer
-        self.last = (version, time.time(), buffer)
+        self.last = (version, now(), buffer)
+        self.clear()
 
     def steps(self) -> list[tuple[int, float, Any]]:
         """Version, time and buffer of the steps that are held, oldest first."""
@@ -62,10 +60,15 @@ class Group(Flat):
 
 
 class Plan:
-    """An optimizer over groups: its states, live. ``states`` None: read them from the document first."""
+    """An optimizer over groups: its states, live. ``states`` None: read them from the document first.
 
-    __slots__ = ("groups", "states")
+    Attributes:
+        alone: the only group, where it has one lock; else None.
+    """
+
+    __slots__ = ("alone", "groups", "states")
 
     def __init__(self, groups: list[Group]) -> None:
         self.groups = groups
+        self.alone = groups[0] if len(groups) == 1 and groups[0].shared else None
         self.states: list[Any] | None = None

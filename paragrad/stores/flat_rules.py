@@ -1,7 +1,7 @@
 """Rules in a memory store: updates of whole flat groups, and the short history they leave.
 
 A group has one version for all its members. Of what steps wrote the last versions stay readable (at most
-:data:`KEPT`, at most :data:`MEMORY` bytes); what ``set_parameter_value``, ``publish`` and ``init_parameter`` wrote, and what a release
+:data:`KEPT`, at most :data:`~paragrad.stores.flat.MEMORY` bytes); what ``set_parameter_value``, ``publish`` and ``init_parameter`` wrote, and what a release
 holds, stays for ever.
 """
 
@@ -45,9 +45,9 @@ class FlatRules:
         if states is None:
             document = self.store.state(name)
             states = [rule.resume(group, document) for group in plan.groups]
-        if len(states) == 1 and (group := plan.groups[0]).shared:  # what almost every step is
-            with group.lock:
-                return self._alone(rule, plan, group, states[0])
+        if plan.alone is not None:  # what almost every step is
+            with plan.alone.lock:
+                return self._alone(rule, plan, plan.alone, states[0])
         with plan.groups[0].holding() as stack:
             for group in plan.groups[1:]:
                 stack.enter_context(group.holding())
@@ -58,13 +58,13 @@ class FlatRules:
         if group.written:
             self._merge(group)
         buffer, after = group.stepped(rule, state)
-        _, commit, rest = self.head
+        _, commit, form = self.head
         commit += 1
         group.commit(commit, buffer)
-        group.clear()
         plan.states = [after]
-        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest or b"")
-        self.head = (head, commit, rest)
+        head: bytes = form % commit  # type: ignore[operator, assignment]  # looked at by the caller
+        self.store._stored[HEAD] = head
+        self.head = (head, commit, form)
         return commit
 
     def _step(self, rule: Any, plan: Plan, states: list[Any]) -> int:
@@ -72,14 +72,14 @@ class FlatRules:
             if group.written:
                 self._merge(group)
         made = [group.stepped(rule, state) for group, state in zip(plan.groups, states, strict=True)]
-        _, commit, rest = self.head
+        _, commit, form = self.head
         commit += 1
         for group, (buffer, _) in zip(plan.groups, made, strict=True):
             group.commit(commit, buffer)
-            group.clear()
         plan.states = [state for _, state in made]
-        head = self.store._stored[HEAD] = b"%d %b" % (commit, rest or b"")
-        self.head = (head, commit, rest)
+        head: bytes = form % commit  # type: ignore[operator, assignment]  # looked at by the caller
+        self.store._stored[HEAD] = head
+        self.head = (head, commit, form)
         return commit
 
     def _merge(self, group: Group) -> None:
@@ -272,9 +272,9 @@ class FlatRules:
 
 
 def _read(head: bytes) -> tuple[int, bytes | None]:
-    """The commit of a store's head, and what follows it; None where transactions are in doubt."""
+    """The commit of a store's head, and the head of any other commit as a format; None where transactions are in doubt."""
     commit, _, rest = head.partition(b" ")
-    return int(commit), rest if rest.endswith(b" ") else None
+    return int(commit), b"%d " + rest.replace(b"%", b"%%") if rest.endswith(b" ") else None
 
 
 def element_kind(value: Any, spec: Mapping[str, Any]) -> str | None:

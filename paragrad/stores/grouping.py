@@ -1,6 +1,6 @@
 """Group commit: changes that wait at the same time are decided one after another and written together.
 
-A store behind a network pays a round trip, and often a disk write, per commit. Whoever gets the turn
+A commit costs a disk write, and behind a network a round trip. Whoever gets the turn
 writes for all who wait, so threads share that price. Each change sees what the changes before it in
 its group have written; one that is refused writes nothing and leaves the others alone.
 """
@@ -8,35 +8,35 @@ its group have written; one that is refused writes nothing and leaves the others
 from __future__ import annotations
 
 import os
-import threading
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paragrad.errors import ParagradError, StoreError
+from paragrad.errors import ParagradError
 from paragrad.stores.backend import Decide, Moved, Pointer, Row
-from paragrad.stores.ids import gradient_key
+from paragrad.stores.ids import gradient_key, parameter_key
+from paragrad.stores.layout import pointer_bytes, pointer_from
 from paragrad.stores.native import Native
 from paragrad.stores.publish import Held
+from paragrad.stores.turns import Turn, Waiter
 
-_REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
-_GROUP = 256
+REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
+"""What a decision may raise instead of deciding: that job fails, the others of its group go on."""
 _RECENT = 4096
 _KEPT = ("head", "p/")
 
 
-class Job:
+class Job(Waiter):
     """One change that waits for its turn, and what became of it."""
 
-    __slots__ = ("decide", "done", "error", "ids", "keys", "result", "wrote")
+    __slots__ = ("decide", "durable", "ids", "keys", "result", "wrote")
 
-    def __init__(self, keys: Sequence[str], ids: Sequence[str], decide: Decide) -> None:
-        self.keys, self.ids, self.decide = keys, ids, decide
-        self.done = self.wrote = False
+    def __init__(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool) -> None:
+        super().__init__()
+        self.keys, self.ids, self.decide, self.durable = keys, ids, decide, durable
+        self.wrote = False
         self.result: Any = None
-        self.error: BaseException | None = None
 
 
 class Recent:
@@ -47,16 +47,28 @@ class Recent:
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
+        self._pointers: dict[str, tuple[bytes, Pointer]] = {}
 
     def find(self, names: Sequence[str]) -> dict[str, Any] | None:
         """All of ``names``, or None."""
         known = self._known
         return {name: known[name] for name in names} if all(name in known for name in names) else None
 
-    def keep(self, written: Mapping[str, Any]) -> None:
+    def pointers(self, ids: Sequence[str], documents: Mapping[str, bytes]) -> dict[str, Pointer]:
+        """The pointers of ``ids`` that are among ``documents``."""
+        found = {}
+        for id in ids:
+            payload = documents.get(parameter_key(id))
+            if payload is not None:
+                known = self._pointers.get(id)
+                found[id] = known[1] if known is not None and known[0] == payload else pointer_from(payload)
+        return found
+
+    def keep(self, written: Mapping[str, Any], pointers: Mapping[str, tuple[bytes, Pointer]]) -> None:
         """Remember what was written; None: it is gone."""
         if len(self._known) + len(written) > _RECENT:
-            self._known.clear()
+            self.forget()
+        self._pointers.update(pointers)
         for name, found in written.items():
             if found is None or not name.startswith(_KEPT):
                 self._known.pop(name, None)
@@ -66,6 +78,7 @@ class Recent:
     def forget(self) -> None:
         """Another process writes too."""
         self._known.clear()
+        self._pointers.clear()
 
 
 def all_wrote(jobs: Sequence[Job]) -> bool:
@@ -80,13 +93,13 @@ class Batch:
     Attributes:
         documents: key to payload; None: forget it.
         rows: new versions, in order.
-        pointers: id to its pointer after the group.
+        pointers: id to its pointer after the group, as its document has it and as it is.
         anew: ids that were made or started anew, whose earlier gradients are void.
     """
 
     documents: dict[str, bytes | None] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
-    pointers: dict[str, Pointer] = field(default_factory=dict)
+    pointers: dict[str, tuple[bytes, Pointer]] = field(default_factory=dict)
     anew: set[str] = field(default_factory=set)
 
 
@@ -97,7 +110,7 @@ def decided(jobs: Sequence[Job], documents: Mapping[str, bytes], pointers: Mappi
         job.error, job.wrote = None, False
         try:
             change = job.decide({key: now[key] for key in job.keys if key in now}, {id: known[id] for id in job.ids if id in known})
-        except _REFUSALS as error:
+        except REFUSALS as error:
             job.error = error
             continue
         for key, payload in change.documents.items():
@@ -108,7 +121,8 @@ def decided(jobs: Sequence[Job], documents: Mapping[str, bytes], pointers: Mappi
                 now[key] = payload
         for row in change.rows:
             batch.rows.append(row)
-            batch.pointers[row.id] = known[row.id] = row.pointer()
+            known[row.id] = row.pointer()
+            batch.pointers[row.id] = pointer_bytes(known[row.id]), known[row.id]
             if gradient_key(row.id) in change.documents:
                 batch.anew.add(row.id)
         job.result = change.result
@@ -119,10 +133,8 @@ def decided(jobs: Sequence[Job], documents: Mapping[str, bytes], pointers: Mappi
 class Grouped(Native):
     """A KeyValueStore whose changes are written in groups."""
 
-    _jobs: deque[Job]
-    _turn: threading.Lock
+    _turn: Turn
     _pid: int
-    _recent: Recent
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """See ``Backend``."""
@@ -132,41 +144,16 @@ class Grouped(Native):
 
     def _begin(self) -> None:
         """Start with nobody waiting; in a forked process the parent's threads do not exist."""
-        self._jobs = deque()
-        self._turn = threading.Lock()
-        self._recent = Recent()
+        self._turn = Turn()
         self._pid = os.getpid()
 
     @abstractmethod
     def _write_jobs(self, jobs: Sequence[Job]) -> None:
-        """Decide and write all of ``jobs`` in one atomic change, however often that takes."""
+        """Decide and write all of ``jobs``, each all or nothing, for the price of one; a refusal becomes its job's ``error``."""
 
     def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
         if self._pid != os.getpid():
             self._begin()
-        job = Job(keys, ids, decide)
-        self._jobs.append(job)
-        with self._turn:  # whoever gets it writes for all who wait
-            while not job.done:
-                self._write_group()
-        if job.error is not None:
-            raise job.error
+        job = Job(keys, ids, decide, durable)
+        self._turn.join(job, self._write_jobs)
         return job.result
-
-    def _write_group(self) -> None:
-        group = [self._jobs.popleft() for _ in range(min(len(self._jobs), _GROUP))]
-        try:
-            self._write_jobs(group)
-        except StoreError as error:
-            _abandon(group, error)
-        except BaseException as error:  # an interrupt: those who wait must not wait for ever
-            _abandon(group, StoreError(f"{self!r}: the commit was interrupted ({type(error).__name__}); read again what holds"))
-            raise
-        for job in group:
-            job.done = True
-
-
-def _abandon(group: Sequence[Job], error: BaseException) -> None:
-    """Nothing of this group is known to have happened."""
-    for job in group:
-        job.error, job.done = error, True

@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 
 from paragrad.stores.backend import Pointer, Row
-from paragrad.stores.sealing import canonical, pack, unpack
+from paragrad.stores.sealing import canonical, unpack
 
 
 def pointer_bytes(pointer: Pointer) -> bytes:
@@ -27,9 +27,11 @@ def pointer_from(payload: bytes) -> Pointer:
 
 
 def row_bytes(row: Row) -> bytes:
-    """A version's document."""
-    header = {"version": row.version, "time": row.time, "note": row.note, "spec": row.spec, "shape": row.shape}
-    return pack(header, [row.data])
+    """A version's document: what ``pack`` makes of its header and its data, spelled out."""
+    shape, note = ",".join(map(str, row.shape)), "null" if row.note is None else canonical(row.note)
+    header = f'{{"note":{note},"shape":[{shape}],"spec":{_quoted(row.spec)},"time":{row.time!r},"version":{row.version}}}'
+    front = f'{{"header":{header},"sizes":[{len(row.data)}]}}'.encode()
+    return b"".join([len(front).to_bytes(4, "big"), front, row.data])
 
 
 def row_from(id: str, ordinal: int, payload: bytes) -> Row:

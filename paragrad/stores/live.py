@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any
 
 from paragrad.stores.accumulate import Accumulator, checked, merged, pushed, working_dtype
 
+_FEW, _MANY = 1 << 16, 1 << 24
+"""Elements of arrays that get a second sum: adding takes longer than passing the lock on, and the second, made when two threads add
+at the same time, does not take much room."""
+
+
+def has_second(acc: Accumulator) -> bool:
+    """Whether a plain sum of this shape has a second one, which takes what comes while another thread adds to the first."""
+    return acc.shape is not None and _FEW <= prod(acc.shape) <= _MANY and (os.cpu_count() or 1) > 1
+
+
+def idle(several: Sequence[Any]) -> Any:
+    """The first sum that nobody adds to, so that as many threads add at once as there are sums; what it says may be over at once."""
+    for each in several:
+        if not each.busy:
+            return each
+    return several[threading.get_native_id() % len(several)]
+
 
 class Stripe:
-    """One running sum with its lock."""
+    """One running sum with its lock.
 
-    __slots__ = ("acc", "buffer", "count", "lock")
+    Attributes:
+        busy: whether somebody is adding; a hint, see ``idle``. Who adds sets it, and holds the lock.
+    """
+
+    __slots__ = ("acc", "buffer", "busy", "count", "lock")
 
     def __init__(self, acc: Accumulator) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.busy = False
         self.load(acc)
 
     def load(self, acc: Accumulator) -> None:
@@ -52,7 +76,7 @@ class Live:
 
     Args:
         acc: where it starts.
-        stripes: running sums; threads spread over them, which pays from about four threads on.
+        stripes: running sums at least; threads spread over them. A large array has two: see ``_FEW``.
         exact: order-independent sums.
     """
 
@@ -61,6 +85,8 @@ class Live:
     def __init__(self, acc: Accumulator, stripes: int, exact: bool) -> None:
         self.template = Accumulator(acc.shape, acc.dtype)
         self.exact = exact
+        if not exact and has_second(acc):
+            stripes = max(stripes, 2)
         self.stripes = [Stripe(acc), *(Stripe(self.template) for _ in range(stripes - 1))]
         self.tokens: set[str] = set()
         self.moved = False
@@ -68,27 +94,19 @@ class Live:
     def push(self, name: str, delta: Any, scale: float, token: str | None) -> bool:
         """Add once; a known ``token`` adds nothing. False: another accumulator has taken over, push there."""
         fitting = checked(name, self.template, delta, scale)
-        stripe = self._stripe(token)
-        try:
+        stripe = idle(self.stripes if token is None else self.stripes[:1])  # tokens are told apart under one lock
+        with stripe.lock:
             if self.moved:
                 return False
             if token is None or token not in self.tokens:
-                stripe.add(fitting, scale, self.exact)
+                stripe.busy = True
+                try:
+                    stripe.add(fitting, scale, self.exact)
+                finally:
+                    stripe.busy = False
             if token is not None:
                 self.tokens.add(token)
-            return True
-        finally:
-            stripe.lock.release()
-
-    def _stripe(self, token: str | None) -> Stripe:
-        """A stripe whose lock is now held: the first free one, so that as many threads add at once as there are stripes."""
-        several = self.stripes if token is None else self.stripes[:1]  # tokens are told apart under one lock
-        for stripe in several:
-            if stripe.lock.acquire(blocking=False):
-                return stripe
-        stripe = several[threading.get_native_id() % len(several)]
-        stripe.lock.acquire()
-        return stripe
+        return True
 
     @contextmanager
     def held(self) -> Iterator[None]:

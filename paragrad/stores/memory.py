@@ -32,6 +32,7 @@ class MemoryStore(Native):
         key: the key in parameter contexts, instead.
         reproducible: gradient sums that do not depend on the order of the pushes.
         stripes: running sums per parameter; more than one lets threads add at the same time, so more than processors are not made.
+            An array of 65,536 to 16,777,216 elements has a second one at need, also with 1.
         lease_seconds: after this time gradients that were taken and not consumed return.
     """
 
@@ -67,8 +68,10 @@ class MemoryStore(Native):
     def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for key in keys:
-            if key in self._live:
-                found[key] = encode(self._live[key].snapshot())
+            live = self._live.get(key)
+            if live is not None:
+                with live.held():
+                    found[key] = encode(live.snapshot())
             elif key.startswith("s/") and (state := self._flat.document(key)) is not None:
                 found[key] = state
             elif key in self._stored:

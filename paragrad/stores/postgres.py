@@ -18,7 +18,8 @@ from paragrad.stores.appending import Appending, fit_key, fits_after, folded, li
 from paragrad.stores.backend import Row
 from paragrad.stores.grouping import Batch, Job, all_wrote, decided
 from paragrad.stores.ids import parameter_key, segment, version_key
-from paragrad.stores.layout import pointer_bytes, pointer_from, row_bytes, row_from
+from paragrad.stores.layout import pointer_from, row_bytes, row_from
+from paragrad.stores.postgres_arrays import blobs, numbers, texts
 from paragrad.stores.postgres_link import Address, Link, Writer, lock_number
 from paragrad.stores.sealing import seal, unseal
 
@@ -72,7 +73,7 @@ class PostgresStore(Appending):
         ids = list(dict.fromkeys(id for job in jobs for id in job.ids))
         names = list(dict.fromkeys([*(key for job in jobs for key in job.keys), *map(parameter_key, ids)]))
         known = self._recent.find(names)
-        batch = None if known is None else _decided(jobs, ids, known)
+        batch = None if known is None else decided(jobs, known, self._recent.pointers(ids, known))
         if batch is not None and (not all_wrote(jobs) or batch.anew or None in batch.documents.values()):
             batch = None
         with self._link.writer() as writer:
@@ -83,15 +84,16 @@ class PostgresStore(Appending):
                 return self._locked(connection, writer, jobs, names, ids)
 
             written = self._link.call(work)
-        self._recent.keep({} if written is None else _payloads(written))
+        if written is not None:
+            self._recent.keep(_payloads(written), written.pointers)
 
     def _checked(self, connection: Any, writer: Writer, batch: Batch, known: Mapping[str, bytes]) -> bool:
         """One round trip: write what was decided on ``known``; False: that no longer holds, and nothing was written."""
         documents = {key: seal(key, payload) for key, payload in _payloads(batch).items() if payload is not None}
-        rows = [_stored(row) for row in batch.rows]
-        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
         seen = [seal(key, payload) for key, payload in known.items()]
-        given = (self._lock_number, writer.id, writer.number, list(known), seen, list(documents), list(documents.values()), *columns)
+        ids, ordinals, versions, values = list(zip(*map(_stored, batch.rows), strict=True)) or [(), (), (), ()]
+        given: list[Any] = [self._lock_number, writer.id, writer.number, texts(list(known)), blobs(seen)]
+        given += [texts(list(documents)), blobs(list(documents.values())), texts(ids), numbers(ordinals), numbers(versions), blobs(values)]
         if connection.execute(tables.WRITE, given).fetchone()[0] == 1:
             return True
         self._recent.forget()
@@ -108,7 +110,7 @@ class PostgresStore(Appending):
             connection.execute("ROLLBACK")
             return None
         documents, taken = self._opened(reading.fetchall())
-        batch = _decided(jobs, ids, documents)
+        batch = decided(jobs, documents, self._recent.pointers(ids, documents))
         with connection.pipeline():
             _apply(connection, batch, taken)
             connection.execute("COMMIT")
@@ -206,14 +208,9 @@ def _reading(names: list[str]) -> tuple[str, tuple[Any, ...]]:
     return (tables.READ_ALL, (names, lists)) if lists else (tables.READ, (names,))
 
 
-def _decided(jobs: Sequence[Job], ids: Sequence[str], documents: Mapping[str, bytes]) -> Batch:
-    pointers = {id: pointer_from(documents[parameter_key(id)]) for id in ids if parameter_key(id) in documents}
-    return decided(jobs, documents, pointers)
-
-
 def _payloads(batch: Batch) -> dict[str, bytes | None]:
     """All documents a group writes."""
-    return {**batch.documents, **{parameter_key(id): pointer_bytes(pointer) for id, pointer in batch.pointers.items()}}
+    return {**batch.documents, **{parameter_key(id): payload for id, (payload, _) in batch.pointers.items()}}
 
 
 def _apply(connection: Any, batch: Batch, taken: Mapping[str, Sequence[int]]) -> None:

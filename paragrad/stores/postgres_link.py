@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from paragrad.errors import StoreError, UsageError
+from paragrad.errors import StoreError, UsageError, not_installed
+from paragrad.stores import postgres_arrays
 from paragrad.stores import postgres_tables as tables
 from paragrad.stores.urls import redacted
 
@@ -71,7 +72,7 @@ class Link:
         try:
             import psycopg
         except ImportError as error:
-            raise StoreError("a postgresql:// store needs the package psycopg; pip install 'paragrad[postgres]'") from error
+            raise not_installed("a postgresql:// store", "psycopg", "postgres", StoreError) from error
         self.driver = psycopg
         self.address = address
         self.store = store
@@ -153,9 +154,11 @@ class Link:
     def _connected(self) -> Any:
         limits = f"-c lock_timeout={int(self.wait * 1000)} -c idle_in_transaction_session_timeout={_FROZEN_MS}"
         options = f"-c search_path={self.address.schema} -c client_encoding=UTF8 {limits}"
-        return self.driver.connect(
+        made = self.driver.connect(
             self.address.plain, autocommit=True, connect_timeout=5, options=options, application_name="paragrad", prepare_threshold=2
         )
+        postgres_arrays.register(made)
+        return made
 
     def _prepare(self, connection: Any) -> None:
         """Make the tables of a new schema; refuse one of another program."""

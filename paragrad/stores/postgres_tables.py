@@ -32,8 +32,8 @@ CREATE FUNCTION {schema}.paragrad_write(
 BEGIN
     PERFORM pg_advisory_xact_lock(turn);
     IF EXISTS (SELECT FROM writers w WHERE w.id = writer AND w.number >= change) THEN RETURN 1; END IF;
-    IF (SELECT count(*) FROM unnest(known, seen) k (key, value) JOIN documents d ON d.key = k.key AND d.value = k.value) <> cardinality(known)
-        THEN RETURN 0; END IF;
+    IF EXISTS (SELECT FROM unnest(known, seen) k (key, value) WHERE NOT EXISTS (
+        SELECT FROM documents d WHERE d.key = k.key AND d.value = k.value)) THEN RETURN 0; END IF;
     INSERT INTO writers AS w VALUES (writer, change) ON CONFLICT (id) DO UPDATE SET number = excluded.number, seen = now();
     INSERT INTO documents AS d SELECT * FROM unnest(keys, payloads) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
     INSERT INTO versions SELECT * FROM unnest(ids, ordinals, commits, sealed);
@@ -49,7 +49,7 @@ CLAIM = """
 INSERT INTO writers AS w (id, number) VALUES (%s, %s)
 ON CONFLICT (id) DO UPDATE SET number = excluded.number, seen = now() WHERE w.number < excluded.number RETURNING 1
 """
-WRITE = "SELECT paragrad_write(%s, %s, %s, %b::text[], %b::bytea[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[])"
+WRITE = "SELECT paragrad_write(%s, %s, %s, %b, %b, %b, %b, %b, %b, %b, %b)"
 READ = "SELECT key, value, NULL::bigint FROM documents WHERE key = ANY(%s)"
 READ_ALL = f"{READ} UNION ALL SELECT key, value, number FROM pushes WHERE key = ANY(%s) ORDER BY 3 NULLS FIRST"
 PUT = "INSERT INTO documents (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

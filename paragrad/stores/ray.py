@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from paragrad.errors import Conflict, StoreError, UsageError
+from paragrad.errors import Conflict, StoreError, UsageError, not_installed
 from paragrad.stores.backend import Change, Decide, Pointer, Row
 from paragrad.stores.native import Native
 from paragrad.stores.ray_keeper import Keeper
@@ -163,7 +163,7 @@ def _connected(cluster: str, shown: str) -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise StoreError("a ray:// store needs the package ray; pip install 'paragrad[ray]'") from error
+        raise not_installed("a ray:// store", "ray", "ray", StoreError) from error
     if not ray.is_initialized():
         quiet: dict[str, Any] = (
             {"log_to_driver": False, "include_dashboard": False} if not cluster and "RAY_ADDRESS" not in os.environ else {}

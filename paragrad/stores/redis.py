@@ -16,7 +16,7 @@ from paragrad.stores.appending import Appending, fits_after
 from paragrad.stores.backend import Row
 from paragrad.stores.grouping import Job, all_wrote, decided
 from paragrad.stores.ids import parameter_key, version_key
-from paragrad.stores.layout import pointer_bytes, pointer_from, row_bytes, row_from
+from paragrad.stores.layout import pointer_from, row_bytes, row_from
 from paragrad.stores.redis_documents import Documents, Stored
 from paragrad.stores.redis_link import Address, Link
 from paragrad.stores.redis_scripts import STAMP
@@ -100,19 +100,19 @@ class RedisStore(Appending):
 
     def _attempt(self, jobs: Sequence[Job], ids: Sequence[str], found: Mapping[str, Stored], recent: bool = False) -> bool:
         """Decide on ``found`` and write; False: it has changed meanwhile, or (``recent``) may have."""
-        pointers = {id: pointer_from(found[parameter_key(id)].payload) for id in ids if parameter_key(id) in found}
-        batch = decided(jobs, {key: stored.payload for key, stored in found.items()}, pointers)
+        documents = {key: stored.payload for key, stored in found.items()}
+        batch = decided(jobs, documents, self._recent.pointers(ids, documents))
         if recent and not all_wrote(jobs):
             return False
         payloads = {key: payload for key, payload in batch.documents.items() if payload is not None or key in found}
         payloads |= {version_key(row.id, row.ordinal): row_bytes(row) for row in batch.rows}
-        payloads |= {parameter_key(id): pointer_bytes(pointer) for id, pointer in batch.pointers.items()}
+        payloads |= {parameter_key(id): payload for id, (payload, _) in batch.pointers.items()}
         if not payloads:
             return True
         stamp = self._place.write(payloads, found, fits_after(batch.anew, batch.documents))
         if stamp is None:
             return False
-        self._recent.keep({key: None if payload is None else Stored(payload, stamp) for key, payload in payloads.items()})
+        self._recent.keep({key: None if payload is None else Stored(payload, stamp) for key, payload in payloads.items()}, batch.pointers)
         return True
 
     def _append(self, name: str, fit: bytes, entry: bytes, mark: str | None) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from paragrad.errors import StoreError, UsageError
+from paragrad.errors import StoreError, UsageError, not_installed
 from paragrad.stores.urls import redacted
 
 _PREFIX = re.compile(r"[\w.:-]{1,100}", re.ASCII)
@@ -142,7 +142,7 @@ class Link:
         try:
             import redis
         except ImportError as error:
-            raise StoreError("a redis:// store needs the package redis; pip install 'paragrad[redis]'") from error
+            raise not_installed("a redis:// store", "redis", "redis", StoreError) from error
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 

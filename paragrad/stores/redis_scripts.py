@@ -25,7 +25,9 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 for i = 1, documents do
   local key, value = KEYS[i + 2], ARGV[2 * i + 5]
   if value == '' then redis.call('DEL', key) else redis.call('SET', key, value) end
-  if string.sub(key, front + 1, front + 2) == 'p/' then redis.call('ZADD', KEYS[2], 0, string.sub(key, front + 1)) end
+  if ARGV[2 * i + 4] == '' and string.sub(key, front + 1, front + 2) == 'p/' then
+    redis.call('ZADD', KEYS[2], 0, string.sub(key, front + 1))
+  end
 end
 for i = first, last do
   local drop = tonumber(ARGV[i + rest])

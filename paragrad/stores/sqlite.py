@@ -10,45 +10,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from paragrad.errors import Corrupted, ParagradError, StoreError, UsageError
+from paragrad.errors import Corrupted, StoreError, UsageError
 from paragrad.stores import sqlite_tables as tables
-from paragrad.stores.backend import Decide, Head, Moved, Pointer, Row
+from paragrad.stores.backend import Head, Pointer, Row
+from paragrad.stores.grouping import REFUSALS, Grouped, Job
 from paragrad.stores.ids import HEAD
-from paragrad.stores.native import Native
-from paragrad.stores.publish import Held
 from paragrad.stores.sqlite_errors import translate, translated
 from paragrad.stores.sqlite_pool import Pool
 from paragrad.stores.sqlite_recent import Recent
 
-_REFUSALS = (ParagradError, Moved, Held, KeyError, TypeError, ValueError, ArithmeticError)
-_GROUP = 256
 _CACHED_ROWS = 4096
 _CACHED_BYTES = 16_384
 
 
-class _Job:
-    """One change that waits for its turn, and what became of it."""
-
-    __slots__ = ("decide", "done", "durable", "error", "ids", "keys", "result")
-
-    def __init__(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool) -> None:
-        self.keys, self.ids, self.decide, self.durable = keys, ids, decide, durable
-        self.done = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def fail(self, error: BaseException) -> None:
-        """End without effect."""
-        self.error, self.done = error, True
-
-
-class SQLiteStore(Native):
+class SQLiteStore(Grouped):
     """Versions, gradients, releases and states in one SQLite file.
 
     Args:
@@ -69,9 +49,8 @@ class SQLiteStore(Native):
         self.reproducible = reproducible
         self.lease_seconds = lease_seconds
         self.wait = wait
-        self._jobs: deque[_Job] = deque()
         self._cache: dict[str, tuple[Row, bytes]] = {}
-        self._recent = Recent()
+        self._verified = Recent()
         if not self.path.parent.is_dir():
             raise StoreError(f"{self!r}: the folder {self.path.parent} does not exist; make it first")
         with translated(self, wait):
@@ -94,42 +73,27 @@ class SQLiteStore(Native):
 
     # The six methods of Backend, on tables.
 
-    def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
+    def _write_jobs(self, jobs: Sequence[Job]) -> None:
         self._pool.check()
-        job = _Job(keys, ids, decide, durable)
-        self._jobs.append(job)
-        with self._pool.lock:  # whoever gets it writes for all who wait
-            while not job.done:
-                self._write_group()
-        if job.error is not None:
-            raise job.error
-        return job.result
-
-    def _write_group(self) -> None:
-        group = [self._jobs.popleft() for _ in range(min(len(self._jobs), _GROUP))]
         try:
-            with self._pool.writing() as writer:
-                self._pool.begin(any(job.durable for job in group))
-                self._recent.begin(writer)
-                for job in group:
-                    _perform(writer, job, self._recent)
-                writer.execute("COMMIT")
+            with self._pool.lock:  # not while another thread closes the writer
+                self._write_all(jobs)
         except sqlite3.Error as error:
-            self._abandon(group, translate(error, self, self.wait))
-        except BaseException as error:  # an interrupt: those who wait must not wait for ever
-            self._abandon(group, StoreError(f"{self!r}: the commit was interrupted ({type(error).__name__}); read again what holds"))
-            raise
-        for job in group:
-            job.done = True
+            raise translate(error, self, self.wait) from error
 
-    def _abandon(self, group: Sequence[_Job], error: BaseException) -> None:
-        """Nothing of this group happened."""
-        self._recent.forget()
-        for job in group:
-            job.fail(error)
-        with self._pool.writing() as writer:
+    def _write_all(self, jobs: Sequence[Job]) -> None:
+        """One transaction; nothing of it stays when that fails."""
+        writer = self._pool.begin(any(job.durable for job in jobs))
+        try:
+            self._verified.begin(writer)
+            for job in jobs:
+                _perform(writer, job, self._verified)
+            writer.execute("COMMIT")
+        except BaseException:
+            self._verified.forget()
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
+            raise
 
     def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
         with translated(self, self.wait), self._pool.reading() as connection:
@@ -198,12 +162,12 @@ class SQLiteStore(Native):
         return f"sqlite:///{self.path}"
 
 
-def _perform(writer: sqlite3.Connection, job: _Job, recent: Recent) -> None:
+def _perform(writer: sqlite3.Connection, job: Job, recent: Recent) -> None:
     """One job inside the group's transaction; a refused one has written nothing."""
     try:
         change = job.decide(recent.documents(writer, job.keys), recent.pointers(writer, job.ids))
-    except _REFUSALS as error:
-        job.fail(error)
+    except REFUSALS as error:
+        job.error = error
         return
     tables.apply(writer, change)
     recent.wrote(change)

@@ -8,15 +8,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paragrad.errors import StoreError
 from paragrad.stores.sqlite_errors import BUSY, code_of
 from paragrad.stores.sqlite_tables import APPLICATION, CREATE, SCHEMA
 
-_LOG_PAGES = 4000
-"""Pages of the log, 16 MB, from which on a commit carries them into the file. Fewer would sync the file more often."""
+_LOG_PAGES = 2000
+"""Pages of the log, 8 MB, from which on a commit carries them into the file. Fewer would sync the file more often."""
+_LOG_BYTES = _LOG_PAGES * 4120
+_STEP_BYTES, _STEP_COMMITS, _FIRST_COMMITS = 1 << 20, 32, 8
+"""The log grows ahead by so many bytes at every so many durable commits, from the eighth on."""
 
 
 class Pool:
@@ -31,15 +34,17 @@ class Pool:
         self.path = path
         self.wait = wait
         self.closed = False
+        self._file: tuple[int, int] | None = None
         self._renew()
-        with self.writing() as writer:
-            self._prepare(writer)
+        self._prepare(self._open_writer())
+        self._file = self._found(self.path)
 
     def _renew(self) -> None:
         self._pid = os.getpid()
         self._free: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
-        self.synchronous = ""
+        self._synchronous = ""
+        self._durable_commits = 0
         self.lock = threading.Lock()
 
     def _after_fork(self) -> None:
@@ -75,28 +80,33 @@ class Pool:
                 connection.execute("ROLLBACK")
             self.give_back(connection)
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """The writer; the caller holds ``lock``, or is alone."""
-        self.check()
-        if self._writer is None:
-            self._writer = self._connect(0.0)
-            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-            self.synchronous = ""
-        yield self._writer
-
-    def begin(self, durable: bool) -> None:
+    def begin(self, durable: bool) -> sqlite3.Connection:
         """Start a write transaction, waiting with jitter so that processes take turns.
+
+        The caller has called ``check`` and holds ``lock``, or is alone.
 
         Args:
             durable: survive a power cut (FULL), or only the end of the process (NORMAL).
+
+        Raises:
+            StoreError: the file was deleted or replaced; nothing was written.
         """
-        assert self._writer is not None
+        writer = self._writer or self._open_writer()
         wanted = "FULL" if durable else "NORMAL"
-        if self.synchronous != wanted:
-            self._writer.execute(f"PRAGMA synchronous = {wanted}")
-            self.synchronous = wanted
-        self._insist("BEGIN IMMEDIATE")
+        if self._synchronous != wanted:
+            writer.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        self._insist(writer, "BEGIN IMMEDIATE")
+        try:
+            self._refuse_replaced()
+        except StoreError:
+            writer.execute("ROLLBACK")
+            raise
+        if durable:
+            self._durable_commits += 1
+            if self._durable_commits % _STEP_COMMITS == _FIRST_COMMITS:
+                self._lengthen_log()
+        return writer
 
     def check(self) -> None:
         """Refuse a closed pool, renew one that came through a fork."""
@@ -117,20 +127,53 @@ class Pool:
                 self._writer.close()
                 self._writer = None
 
+    def _open_writer(self) -> sqlite3.Connection:
+        self._writer = writer = self._connect(0.0)
+        writer.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        self._synchronous = ""
+        return writer
+
     def _connect(self, wait: float) -> sqlite3.Connection:
+        self._refuse_replaced()  # SQLite would make a new file where the old one is gone
         connection = sqlite3.connect(self.path, timeout=wait, isolation_level=None, check_same_thread=False, cached_statements=64)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         return connection
 
-    def _insist(self, statement: str) -> None:
+    def _refuse_replaced(self) -> None:
+        """Refuse a path that no longer names the file that is open: what is written there is lost with the last connection."""
+        if self._file is not None and (found := self._found(self.path)) != self._file:
+            what = "was deleted" if found is None else "was replaced by another file"
+            raise StoreError(
+                f"{self.path} {what} while this store had it open; nothing was written: put the file back, or open the store again"
+            )
+
+    @staticmethod
+    def _found(path: Path) -> tuple[int, int] | None:
+        """Which file a path names."""
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _lengthen_log(self) -> None:
+        """Let the log grow ahead by zeros, which SQLite reads as its end: a synchronisation that makes a file longer takes twice as long.
+
+        The caller holds the write lock of the database, so nobody else writes to the log.
+        """
+        with suppress(OSError), open(f"{self.path}-wal", "r+b", buffering=0) as log:  # it is only faster
+            end = log.seek(0, os.SEEK_END)
+            if 0 < end < _LOG_BYTES:
+                log.write(bytes(_STEP_BYTES))
+
+    def _insist(self, writer: sqlite3.Connection, statement: str) -> None:
         """Run a statement that needs the write lock, trying again while others have it."""
-        assert self._writer is not None
         deadline = time.monotonic() + self.wait
         pause = 0.0005
         while True:
             try:
-                self._writer.execute(statement)
+                writer.execute(statement)
                 return
             except sqlite3.OperationalError as error:
                 if code_of(error) not in BUSY or time.monotonic() > deadline:
@@ -146,7 +189,7 @@ class Pool:
         """
         if self._known(writer):
             return
-        self._insist("PRAGMA journal_mode = WAL")
+        self._insist(writer, "PRAGMA journal_mode = WAL")
         self.begin(durable=True)
         try:
             if not self._known(writer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from math import fsum, isfinite
+from operator import attrgetter
 from threading import Lock
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -76,6 +77,12 @@ class Accumulator:
             if len(self.parts) >= self.limit:
                 self._fold()
 
+    def add_floats(self, gradients: Sequence[float]) -> None:
+        """Add many numeric contributions at once."""
+        self.numbers.extend(gradients)
+        if len(self.numbers) >= FOLD:
+            self._fold()
+
     def _fold(self) -> None:
         """Replace the contributions so far by few with the same sum; what arrives meanwhile stays behind them."""
         with _FOLDING:
@@ -117,7 +124,26 @@ class Accumulator:
         return not (self.numbers or self.parts or self.texts)
 
 
+_ITEM = attrgetter("item")
 _FOLDING = Lock()
+_MAKING = Lock()
+
+
+class Accumulating:
+    """What has an accumulator in its slot ``acc``, made when it is first asked for: most never collect anything."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "acc":
+            raise AttributeError(name)
+        with _MAKING:  # of two threads that ask at once, both must get the same one
+            try:
+                return object.__getattribute__(self, "acc")
+            except AttributeError:
+                made = Accumulator()
+                object.__setattr__(self, "acc", made)
+                return made
 
 
 def _plus(a: Any, b: Any) -> Any:
@@ -148,7 +174,13 @@ def _exact_sum(numbers: Sequence[float]) -> float:
 
 def by_item(records: Iterable[Any]) -> list[Any]:
     """Records sorted by item, stable within one; items without a number come in order of their names."""
-    return sorted(records, key=lambda r: item_key(r.item))
+    found = list(records)
+    kinds = {record.item.__class__ for record in found}
+    if kinds == {int}:
+        found.sort(key=_ITEM)
+    elif kinds != {None.__class__}:
+        found.sort(key=lambda record: item_key(record.item))
+    return found
 
 
 def item_key(item: int | str | None) -> tuple[int, int, str]:
@@ -159,19 +191,12 @@ def item_key(item: int | str | None) -> tuple[int, int, str]:
 
 
 def _partials(values: Sequence[float]) -> list[float]:
-    """Non-overlapping floats with exactly the sum of ``values`` (Shewchuk 1997)."""
-    partials: list[float] = []
-    for value in values:
-        x = float(value)
-        kept = 0
-        for partial in partials:
-            large, small = (x, partial) if abs(x) >= abs(partial) else (partial, x)
-            x = large + small
-            low = small - (x - large)
-            if low:
-                partials[kept] = low
-                kept += 1
-        partials[kept:] = [x]
-        if not isfinite(x):
-            return [_exact_sum(values)]
-    return partials
+    """Few floats with exactly the sum of ``values``: their rounded sum, the rounded rest, and so on until none is left."""
+    left, partials = list(values), list[float]()
+    while not partials or partials[-1]:
+        total = _exact_sum(left)
+        if not isfinite(total):
+            return [*partials, total]
+        partials.append(total)
+        left.append(-total)
+    return partials[:-1] or partials

@@ -8,7 +8,7 @@ propagator pull along the same order. Leaves are delivered at the end, all or no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from paragrad import registry
 from paragrad.context import current_scope
@@ -27,14 +27,6 @@ from paragrad.trace.variable import Variable
 from paragrad.trace.views import SeedView
 
 DEFAULT_KINDS = ("numeric", "text", "score", "episodes")
-
-
-class Root(NamedTuple):
-    """One output with its feedback and the item it belongs to."""
-
-    node: Node
-    feedback: Any
-    item: int | str | None
 
 
 def backward(
@@ -64,17 +56,17 @@ def backward(
     if stale not in ("raise", "keep"):
         raise ValueError(f'stale is "raise" or "keep", not {stale!r}')
     wanted = _wanted(inputs)
-    roots = _roots(outputs, feedbacks)
+    roots = _roots(outputs, feedbacks, create_graph)
     _need_leaf(roots, outputs)
     order = ordered([root.node for root in roots], wanted)
-    seeded = _seeded(roots, propagators, create_graph)
+    seeded = _seeded(roots, propagators)
     TABLE.ensure_rules()
     sweep = Sweep(order, wanted, create_graph)
     with within(record=create_graph, reads=None):
         for propagator, grads in seeded:
             sweep.run(propagator, grads)
     items = {root.item for root in roots}
-    deliver(sweep.arrivals, stale, items.pop() if len(items) == 1 else None)
+    deliver(sweep, stale, items.pop() if len(items) == 1 else None)
     if not retain:
         free(order)
 
@@ -109,30 +101,25 @@ def _wanted(inputs: Sequence[Variable[Any]] | None) -> set[Any] | None:
     return wanted
 
 
-def _roots(outputs: list[Any], feedbacks: list[Any]) -> list[Root]:
+def _roots(outputs: list[Any], feedbacks: list[Any], create_graph: bool) -> list[SeedView]:
     """The outputs; a score that is a Variable is an output of its own, to be maximised."""
-    roots: list[Root] = []
+    roots: list[SeedView] = []
+    scope = current_scope()
+    alone = scope.at.item if scope is not None else None
     for i, (output, feedback) in enumerate(zip(outputs, feedbacks, strict=True)):
         if not isinstance(output, Variable):
             raise TypeError(f"output {i} is {brief(output)} of type {type(output).__name__}; only Variables have a graph")
         node = output._n
-        item = _item(node, i if len(outputs) > 1 else None)
-        roots.append(Root(node, feedback, item))
+        item = node.extra.item if node.extra is not None else None
+        if item is None:
+            item = i if len(outputs) > 1 else alone
+        roots.append(SeedView(node, item, create_graph, feedback))
         if isinstance(feedback, Feedback) and isinstance(feedback.score, Variable) and feedback.score._n.requires:
-            roots.append(Root(operate(OPERATIONS["neg"], (feedback.score,))._n, None, item))
+            roots.append(SeedView(operate(OPERATIONS["neg"], (feedback.score,))._n, item, create_graph))
     return roots
 
 
-def _item(node: Node, position: int | None) -> int | str | None:
-    if node.extra is not None and node.extra.item is not None:
-        return node.extra.item
-    if position is not None:
-        return position
-    scope = current_scope()
-    return scope.at.item if scope is not None else None
-
-
-def _need_leaf(roots: list[Root], outputs: list[Any]) -> None:
+def _need_leaf(roots: list[SeedView], outputs: list[Any]) -> None:
     """At least one output was made of something trained, or is a Parameter itself.
 
     Raises:
@@ -152,31 +139,31 @@ def _need_leaf(roots: list[Root], outputs: list[Any]) -> None:
     )
 
 
-def _seeded(roots: list[Root], propagators: Sequence[Any] | None, create_graph: bool) -> list[tuple[Any, dict[Node, Any]]]:
+def _seeded(roots: list[SeedView], propagators: Sequence[Any] | None) -> list[tuple[Any, dict[Node, Any]]]:
     """Propagators with their gradients at the outputs.
 
     Raises:
         RuntimeError: an output needs a gradient and none was given, or it does not match.
         TypeError: what was given is no feedback.
     """
-    chosen = [registry.propagators.get(kind)() for kind in DEFAULT_KINDS] if propagators is None else list(propagators)
+    chosen = [registry.propagators.get(kind)() for kind in DEFAULT_KINDS] if propagators is None else propagators
     seeded = []
-    views = [(SeedView(root.node, root.item, create_graph), root.feedback) for root in roots if root.node.requires]
-    claimed: set[SeedView] = set()
+    views = [root for root in roots if root.node.requires]
     for propagator in chosen:
         grads: dict[Node, Any] = {}
-        for view, feedback in views:
-            gradient = propagator.seed(view, feedback)
+        seed = propagator.seed
+        for view in views:
+            gradient = seed(view, view.feedback)
             if gradient is not None:
                 node = view.node
                 grads[node] = gradient if node not in grads else propagator.merge([grads[node], gradient])
-                claimed.add(view)
+                view.claimed = True
         if grads:
             seeded.append((propagator, grads))
-    if propagators is None and len(claimed) < len(views):
-        for view, feedback in views:
-            if view not in claimed:
-                _refuse(view.value, feedback)
+    if propagators is None:
+        for view in views:
+            if not view.claimed:
+                _refuse(view.node.value, view.feedback)
     return seeded
 
 

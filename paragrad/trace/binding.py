@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -27,6 +27,12 @@ class Binder:
         simple = parameters and all(p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for p in parameters)
         self.positional = len(parameters) if simple else -1
         self.defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+    def pairs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        """Names with arguments, as a call gives them by name; nothing is made of those that come in the signature's order."""
+        if self.positional == len(args) + len(kwargs) and (not kwargs or tuple(kwargs) == self.names[len(args) :]):
+            return zip(self.names, (*args, *kwargs.values()) if kwargs else args, strict=True)
+        return self(args, kwargs).items()
 
     def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by name in the order of the signature; ``*args`` come as a tuple, ``**kwargs`` as a dict.

@@ -73,7 +73,7 @@ class Bundle(Generic[P, R]):
         self.strict = strict
         self.binder = Binder(plain)
         self.is_async = inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)
-        self.quick = kind == "op" and not (catch or strict or trainable or self.is_async)
+        self.quick = self.binder.positional if kind == "op" and not (catch or strict or trainable or self.is_async) else -1
         name = getattr(plain, "__qualname__", type(plain).__name__).rpartition("<locals>.")[2]
         self.op = Operation(
             name,
@@ -104,14 +104,14 @@ class Bundle(Generic[P, R]):
         Raises:
             ExecutionError: the function raised; ``.output`` is a Variable whose value is the error.
         """
+        if len(args) == self.quick and not kwargs:
+            made: Any = quick(self.op, args)
+            if made is not None:
+                return made  # type: ignore[no-any-return]
         return self.call(None, args, kwargs)  # type: ignore[no-any-return]
 
     def call(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The traced call, bound to ``instance`` or free."""
-        if self.quick and instance is None and not kwargs and len(args) == self.binder.positional:
-            made = quick(self.op, args)
-            if made is not None:
-                return made
         group = STATE.get().parallel
         if group is not None and group.here():
             return group.bundle(self, instance, args, kwargs)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 from weakref import ref
 
-from paragrad.trace.accumulator import Accumulator
-
-_MAKING = Lock()
+from paragrad.trace.accumulator import Accumulating, Accumulator
 
 
-class Cell:
+class Cell(Accumulating):
     """One place where a Parameter's value lives: private, in a store, or in an overlay.
 
     A cell does not hold the value: the Parameter (or the overlay) holds the current
@@ -30,14 +27,3 @@ class Cell:
     def __init__(self, handle: Any, current: int = 0) -> None:
         self.current = current
         self.handle = handle if isinstance(handle, ref) else ref(handle)
-
-    def __getattr__(self, name: str) -> Any:
-        """The accumulator, the first time: most cells never collect anything."""
-        if name != "acc":
-            raise AttributeError(name)
-        with _MAKING:  # of two threads that ask at once, both must get the same one
-            try:
-                return object.__getattribute__(self, "acc")
-            except AttributeError:
-                self.acc = made = Accumulator()
-                return made

@@ -34,16 +34,14 @@ class Reads:
 
     Attributes:
         nodes: the nodes read.
-        where: "file:line" of the first read of each.
         strict: raise at the read, for ``@bundle(strict=True)``.
         every: note constants too, not only what gradients could flow to.
     """
 
-    __slots__ = ("declared", "every", "nodes", "outer", "strict", "where")
+    __slots__ = ("declared", "every", "nodes", "outer", "strict")
 
     def __init__(self, strict: bool = False, outer: Reads | None = None, every: bool = False, declared: Sequence[Node] = ()) -> None:
         self.nodes: list[Node] = []
-        self.where: list[str] = []
         self.declared = declared
         self.strict = strict
         self.outer = outer
@@ -63,7 +61,6 @@ class Reads:
         if self.strict:
             raise RuntimeError(f"{label_of(node)} was read at {place} but is not an argument of this strict bundle; pass it as an argument")
         self.nodes.append(node)
-        self.where.append(place)
         self.tell(Escape(label_of(node), place, node))
 
     def declare(self, node: Node) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from paragrad.trace.accumulator import Accumulator, Contribution, Gradients, by_item
-from paragrad.trace.nodes import Record, extra_of
+from paragrad.trace.nodes import Leaf, Record, extra_of
 from paragrad.trace.operation import PASS, Operation
+from paragrad.trace.state import STATE
 from paragrad.trace.values import is_numeric
 
 if TYPE_CHECKING:
@@ -18,14 +20,26 @@ GRADIENT.rules["numeric"] = (PASS,)
 
 def gradients_of(role: str | None, acc: Accumulator) -> Gradients:
     """Texts in order (item, edge), then the numeric sum; each as a Variable in the role of its target."""
+    from paragrad.trace.variable import wrap
+
     grads = Gradients()
+    unread = STATE.get().reads is None
     for contribution in by_item(acc.texts):
-        grads.append(_as_variable(contribution.value, role, contribution.operation))
+        value, name = contribution.value, contribution.operation
+        plain = unread and value.__class__ is str
+        grads.append(_named(wrap(Leaf(value)), role, name) if plain else _as_variable(value, role, name))
     total = acc.total()
     if total is not None:
         grads.append(_as_variable(total, role))
         grads.count = acc.number_count()
     return grads
+
+
+def _named(made: Variable[Any], role: str | None, name: str) -> Variable[Any]:
+    """A text's new leaf with what its constructor would have given it; a text needs no check and no copy."""
+    extra = extra_of(made._n)
+    extra.role, extra.name, extra.handle = role, name or None, ref(made)
+    return made
 
 
 def _as_variable(value: Any, role: str | None, name: str = "") -> Variable[Any]:

@@ -19,12 +19,17 @@ from paragrad.trace.variable import Variable, note_read, wrap
 _new = object.__new__
 
 
+def _general(op: Operation, self: Any, other: Any) -> Any:
+    """Anything but the quick cases; a value that outranks Variables (a tracked number of ``gen``) answers itself."""
+    return NotImplemented if hasattr(type(other), "outranks_variables") else operate(op, (self, other))
+
+
 def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
     fn = op.fn
 
     def method(self: Any, other: Any) -> Variable[Any]:
         if not STATE.get().fast:
-            return operate(op, (self, other))
+            return _general(op, self, other)  # type: ignore[no-any-return]
         a = self._n
         if other.__class__ in CONSTANTS:
             b = other
@@ -35,7 +40,7 @@ def _binary(op: Operation) -> Callable[[Any, Any], Variable[Any]]:
             value = fn(a.value, b.value)
             requires = a.requires or b.requires
         else:
-            return operate(op, (self, other))
+            return _general(op, self, other)  # type: ignore[no-any-return]
         if value.__class__ not in ATOMS:
             value = settle(value, a.value)
         node: Node
@@ -205,9 +210,8 @@ def _getattr(self: Any, field: str) -> Any:
             return method
     found = getattr(value, field, _MISSING)
     if found is _MISSING or callable(found):
-        raise AttributeError(
-            f"a Variable of {type(value).__name__} has no traced attribute {field!r}; use .value.{field} for the plain one"
-        )
+        plainly = f".value is the plain {type(value).__name__}" if found is _MISSING else f"use .value.{field} for the plain one"
+        raise AttributeError(f"a Variable of {type(value).__name__} has no traced attribute {field!r}; {plainly}")
     return operate(operators.OPERATIONS["getattr"], (self, field))
 
 

@@ -17,6 +17,7 @@ from paragrad.trace.escapes import Reads
 from paragrad.trace.finding import found_parameters, found_parts
 from paragrad.trace.parameter import Parameter
 from paragrad.trace.state import STATE, within
+from paragrad.trace.state_dict import dumped, load
 from paragrad.trace.tracing import with_reads
 from paragrad.trace.values import brief, thaw
 from paragrad.trace.variable import Variable
@@ -69,13 +70,16 @@ class Module:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """Run ``forward`` and record it; what it read as plain values becomes edges of the result."""
             found = self.named_parameters()
-            group = STATE.get().parallel
-            if group is not None and self._whole and group.here():
-                return group.module(self, found.values(), args, kwargs)
-            reads = Reads(outer=STATE.get().reads)
-            with within(reads=reads):
+            state = STATE.get()
+            if state.parallel is not None and self._whole and state.parallel.here():
+                return state.parallel.module(self, found.values(), args, kwargs)
+            reads = Reads(outer=state.reads)
+            token = STATE.set(state.reading(reads))
+            try:
                 result = self.forward(*args, **kwargs)
-            if inspect.isawaitable(result):
+            finally:
+                STATE.reset(token)
+            if not isinstance(result, Variable) and inspect.isawaitable(result):
                 return self._finish_async(result, reads)
             return with_reads(result, reads)
 
@@ -164,27 +168,19 @@ class Module:
 
     def state_dict(self) -> dict[str, Any]:
         """Path to value and flags; ``load_state_dict`` of it changes nothing."""
-        return {path: {"value": p.value, "requires_grad": p.requires_grad} for path, p in self.named_parameters().items()}
+        return dumped(self.named_parameters())
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Set all values at once; nothing changes when one does not fit.
 
-        Raises:
-            UsageError: paths are missing or unknown (``strict``), naming them.
-        """
-        from paragrad.trace.overlay import transaction
+        Args:
+            state: what ``state_dict`` gave, or plain values by path (torch's own state_dict is that).
+            strict: refuse missing and unknown paths.
 
-        named = self.named_parameters()
-        if strict and set(state) != set(named):
-            missing, unknown = sorted(set(named) - set(state)), sorted(set(state) - set(named))
-            raise UsageError(f"state does not fit this program: missing {missing}, unknown {unknown}; pass strict=False to load what fits")
-        entries = {path: entry for path, entry in state.items() if path in named}
-        values = {path: named[path].checked(entry["value"]) for path, entry in entries.items()}
-        with transaction():
-            for path, value in values.items():
-                named[path].write(value)
-        for path, entry in entries.items():
-            named[path].requires_grad_(entry["requires_grad"])
+        Raises:
+            UsageError: paths are missing or unknown (``strict``), or a value does not fit; the message names them.
+        """
+        load(self.named_parameters(), state, strict)
 
     def save(self, path: Any) -> None:
         """Write plain files a person can read and edit: one per text, JSON for the rest, and a manifest."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from paragrad.trace.accumulator import Accumulating, Accumulator
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from paragrad.trace.accumulator import Accumulator
     from paragrad.trace.cell import Cell
     from paragrad.trace.operation import Operation
 
@@ -36,6 +37,7 @@ class Extra:
     item: int | str | None = None
     after: tuple[Node, ...] = ()
     retained: Accumulator | None = None
+    drawn: Any = None
 
     def identity(self) -> Extra:
         """What stays with a Variable when it gets a new value: name, role, id, space, handle."""
@@ -82,16 +84,16 @@ class Const(Node):
         self.extra = None
 
 
-class Leaf(Node):
+class Leaf(Accumulating, Node):
     """A value the user made that collects gradients."""
 
     __slots__ = ("acc",)
     requires = True
+    acc: Accumulator
 
-    def __init__(self, value: Any, acc: Accumulator) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
         self.extra = None
-        self.acc = acc
 
 
 class Version(Node):

@@ -131,6 +131,37 @@ def pinned(parameters: Iterable[Any] = (), label: str = "") -> Iterator[Overlay]
         yield inside
 
 
+def together(parameters: Iterable[Any], over: Overlay | None, commits: dict[Any, int]) -> list[Any]:
+    """Versions of several Parameters in a context: no publication falls between them, and stores are read as of one commit.
+
+    Args:
+        over: the context; None: live values.
+        commits: store key to commit; filled at the first read of a store.
+    """
+    chosen = list(parameters)
+    for parameter in chosen:
+        if parameter._meta.pending is not None:  # an initializer may read others, so not under the lock
+            parameter.init_data()
+    with _PUBLISH:  # a store has its commits for that, and may take its time
+        private = {id(parameter): _read_at(parameter, over, commits) for parameter in chosen if parameter._bound is None}
+    return [private.get(id(parameter)) or _read_at(parameter, over, commits) for parameter in chosen]
+
+
+def _read_at(parameter: Any, over: Overlay | None, commits: dict[Any, int]) -> Any:
+    """The version in a context; outside every overlay that of a bound Parameter as of its store's commit."""
+    if over is not None:
+        return over.read_at(parameter, commits)
+    bound = parameter._bound
+    if bound is None or parameter._lost:
+        return parameter._live()
+    try:
+        value, version = bound.at(commits.setdefault(bound.key, bound.commit()))
+    except KeyError:  # its first value was written after the commit was pinned
+        value, version = bound.first()
+    parameter._cell.current = max(parameter._cell.current, version)
+    return parameter._version(value, version)
+
+
 class overlaid:
     """Run a block in the context of ``made``."""
 

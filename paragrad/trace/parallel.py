@@ -166,7 +166,7 @@ def _is_pending(value: Any) -> bool:
 
 def _called(bundle: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
     """The call as it is outside a block."""
-    made = bundle.call(instance, args, kwargs)
+    made = bundle(*args, **kwargs) if instance is None else bundle.call(instance, args, kwargs)
     return registry.facets.get("coroutine")(made) if bundle.is_async else made
 
 

@@ -7,7 +7,7 @@ begins as soon as all consumers of its record have been pulled, beside every oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -33,6 +33,7 @@ class Sweep:
         order: records, consumers first. ``wanted``: leaves that may get gradients, or None for all.
         create_graph: whether the backward itself is recorded.
         arrivals: (leaf or retained record, propagator, gradient, consumer, position).
+        gathered: a propagator that needs no tags, and gradients by leaf.
     """
 
     def __init__(self, order: list[Any], wanted: set[Any] | None, create_graph: bool) -> None:
@@ -40,11 +41,22 @@ class Sweep:
         self.wanted = wanted
         self.create_graph = create_graph
         self.arrivals: list[Arrival] = []
+        self.gathered: list[tuple[Any, dict[Node, list[Any]]]] = []
 
     @cached_property
     def index(self) -> dict[Node, int]:
         """The structural number of each record."""
         return {node: i for i, node in enumerate(self.order)}
+
+    def parted(self, leaves: Container[Any]) -> tuple[Sweep, Sweep]:
+        """What was found, without and with these leaves."""
+        found = []
+        for inside in (False, True):
+            part = Sweep([], None, False)
+            part.arrivals = [arrival for arrival in self.arrivals if (arrival[0] in leaves) is inside]
+            part.gathered = [(p, {n: g for n, g in each.items() if (n in leaves) is inside}) for p, each in self.gathered]
+            found.append(part)
+        return found[0], found[1]
 
     def run(self, propagator: Any, seeds: Mapping[Node, Any]) -> None:
         """Carry ``seeds`` to the leaves."""
@@ -55,11 +67,6 @@ class Sweep:
             pull_plain(self, propagator, seeds)
         else:
             _General(self, propagator, seeds).run()
-
-    def retain(self, node: Any, propagator: Any, g: Any) -> None:
-        """Keep the gradient of a record that was asked to."""
-        if is_retained(node):
-            self.arrivals.append((node, propagator, g, None, 0))
 
     def wants(self, operand: Any) -> bool:
         """Whether a gradient flows to ``operand``."""

@@ -6,17 +6,21 @@ else comes here: nested arguments, hooks, calls inside other calls, components b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from paragrad.context import current_scope
+from paragrad.trace.foreign import without_tensors
 from paragrad.trace.nodes import REQUIRING, Const, Node, Path, Record1, Record2, RecordN, Untrained, extra_of
 from paragrad.trace.operation import Operation
 from paragrad.trace.state import STATE, State
 from paragrad.trace.values import ATOMS, freeze, settle, thaw
 from paragrad.trace.variable import Variable, wrap
+
+_new = object.__new__
 
 
 class Edges:
@@ -54,6 +58,31 @@ class Edges:
             return named
         return value
 
+    def both(self, value: Any, path: Path) -> tuple[Any, Any]:
+        """An argument as the function gets it, see :meth:`plain`, and as a record keeps it: a copy that the function cannot change."""
+        cls = value.__class__
+        if cls in ATOMS:
+            return value, value
+        if cls is list or cls is tuple:
+            items, kept = [], []
+            for i, x in enumerate(value):
+                a, b = (x, x) if x.__class__ in ATOMS else self.both(x, (path, i))
+                items.append(a)
+                kept.append(b)
+            return (items, kept) if cls is list else (tuple(items), tuple(kept))
+        if cls is dict:
+            named, same = {}, {}
+            for key, x in value.items():
+                named[key], same[key] = (x, x) if x.__class__ in ATOMS else self.both(x, (path, key))
+            return named, same
+        if isinstance(value, Variable):
+            node = value._n
+            self.nodes.append(node)
+            self.paths.append(path)
+            found = node.value
+            return found if found.__class__ in ATOMS else thaw(found), found
+        return value, freeze(value)
+
 
 def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: Sequence[Path] | None = None) -> Node:
     """A record of ``op``, or a constant when nothing is recorded.
@@ -61,49 +90,47 @@ def make(state: State, value: Any, op: Operation, nodes: Sequence[Any], paths: S
     Generated operators are recorded when an operand requires a gradient; the user's own operations
     always, so that their graph can be drawn.
     """
-    requires = False
-    for n in nodes:
-        if n.__class__ in REQUIRING:
-            requires = True
-            break
-    if not state.record or (op.kind == "operator" and not requires):
+    operator = op.kind == "operator"
+    if not state.record:
         return Const(value)
-    node: Any
-    if not requires:
-        node = Untrained()
-        node.args = tuple(nodes)
-    elif len(nodes) == 1:
-        node = Record1()
-        node.a = nodes[0]
-    elif len(nodes) == 2:
-        node = Record2()
-        node.a, node.b = nodes
-    else:
-        node = RecordN()
-        node.args = tuple(nodes)
-    node.value, node.op, node.extra = value, op, None
+    node = recorded(value, op, nodes)
+    if operator and not node.requires:
+        return Const(value)
     if paths is not None:
         extra_of(node).paths = tuple(paths)
-    if op.kind != "operator":
-        scope = current_scope()
-        if scope is not None:
-            extra_of(node).item = scope.at.item
+    if not operator and (scope := current_scope()) is not None:
+        extra_of(node).item = scope.at.item
     for hook in state.hooks:
         hook(wrap(node))
+    return node
+
+
+def recorded(value: Any, op: Operation, nodes: Sequence[Any]) -> Node:
+    """A record of ``op``; gradients flow through it when an operand requires one."""
+    node: Any
+    for n in nodes:
+        if n.__class__ in REQUIRING:
+            break
+    else:
+        node = _new(Untrained)
+        node.value, node.op, node.extra, node.args = value, op, None, tuple(nodes)
+        return node  # type: ignore[no-any-return]
+    if len(nodes) == 1:
+        node = _new(Record1)
+        (node.a,) = nodes
+    elif len(nodes) == 2:
+        node = _new(Record2)
+        node.a, node.b = nodes
+    else:
+        node = _new(RecordN)
+        node.args = tuple(nodes)
+    node.value, node.op, node.extra = value, op, None
     return node  # type: ignore[no-any-return]
 
 
 def relay(op: Operation, operand: Node) -> Node:
     """A record of ``op`` with the value of its one operand."""
-    node: Record1 | Untrained
-    if operand.requires:
-        node = Record1()
-        node.a = operand
-    else:
-        node = Untrained()
-        node.args = (operand,)
-    node.value, node.op, node.extra = operand.value, op, None
-    return node
+    return recorded(operand.value, op, (operand,))
 
 
 def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Variable[Any]:
@@ -114,10 +141,12 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
     edges = Edges()
     names = op.names(len(args))
     plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
+    if "torch" in sys.modules:
+        plain = without_tensors(plain, edges.nodes)
     named = {key: edges.plain(x, key) for key, x in kwargs.items()}
     value = settle(op.fn(*plain, **named), plain[0])
     if not kwargs and len(edges.nodes) == sum(isinstance(x, Variable) for x in args):
-        return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else freeze(x) for x in args]))
+        return wrap(make(state, value, op, [x._n if isinstance(x, Variable) else freeze(y) for x, y in zip(args, plain, strict=True)]))
     node = make(state, value, op, edges.nodes, edges.paths)
     if node.op is not None:
         extra_of(node).args = MappingProxyType(

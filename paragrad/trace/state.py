@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from paragrad.trace.parallel import Parallel
 
 
+_new = object.__new__
+
+
 class State:
     """Attributes are never changed; :meth:`but` gives a changed copy.
 
@@ -63,7 +66,7 @@ class State:
 
     def reading(self, reads: Reads | None) -> State:
         """A copy with other reads; made by every traced call."""
-        made = State.__new__(State)
+        made: State = _new(State)
         made.record, made.overlay, made.reads, made.hooks = self.record, self.overlay, reads, self.hooks
         made.steps, made.stores, made.parallel, made.fast = self.steps, self.stores, self.parallel, self.fast
         return made

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from paragrad.trace.nodes import FLOWING, Node, Record1, Record2, Version
+from paragrad.trace.nodes import FLOWING, Node, Record1, Record2, RecordN, Version
 
 
 def ordered(roots: Iterable[Node], wanted: set[Any] | None = None) -> list[Any]:
@@ -29,26 +29,35 @@ def ordered(roots: Iterable[Node], wanted: set[Any] | None = None) -> list[Any]:
 def _walked(starts: Sequence[Any]) -> tuple[list[Any], dict[Node, int]]:
     """Every record once, and how many arrivals each shared one waits for before its last (being an output is one).
 
-    When none is shared the graph is a tree, and the walk is already in order.
+    When none is shared the graph is a tree, and the walk is already in order. A first operand is gone to at
+    once: a chain needs no stack.
     """
     walk: list[Any] = []
     shared: dict[Node, int] = {}
     seen: set[Node] = set(starts)
     stack = list(reversed(starts))
-    pop, push, add, found = stack.pop, stack.append, seen.add, walk.append
+    pop, push, add, found, flowing = stack.pop, stack.append, seen.add, walk.append, FLOWING
     while stack:
         node = pop()
-        if node.op is None:
-            raise RuntimeError("this graph was freed by an earlier backward; call that one with retain_graph=True")
-        found(node)
-        cls = node.__class__
-        for operand in (node.b, node.a) if cls is Record2 else (node.a,) if cls is Record1 else reversed(node.args):
-            if operand.__class__ in FLOWING:
-                if operand in seen:
-                    shared[operand] = shared.get(operand, 0) + 1
-                else:
-                    add(operand)
-                    push(operand)
+        while True:
+            if node.op is None:
+                raise RuntimeError("this graph was freed by an earlier backward; call that one with retain_graph=True")
+            found(node)
+            cls = node.__class__
+            for operand in () if cls is Record1 else (node.b,) if cls is Record2 else node.args[:0:-1]:
+                if operand.__class__ in flowing:
+                    if operand in seen:
+                        shared[operand] = shared.get(operand, 0) + 1
+                    else:
+                        add(operand)
+                        push(operand)
+            node = node.args[0] if cls is RecordN else node.a
+            if node.__class__ not in flowing:
+                break
+            if node in seen:
+                shared[node] = shared.get(node, 0) + 1
+                break
+            add(node)
     return walk, shared
 
 
@@ -57,18 +66,26 @@ def _sorted(starts: Sequence[Any], shared: dict[Node, int]) -> list[Any]:
     ready: list[Any] = []
     for root in reversed(starts):
         _arrive(root, shared, ready)
-    pop, push, add, waits = ready.pop, ready.append, order.append, shared.get
+    pop, push, add, waits, flowing = ready.pop, ready.append, order.append, shared.get, FLOWING
     while ready:
         node = pop()
-        add(node)
-        cls = node.__class__
-        for operand in (node.b, node.a) if cls is Record2 else (node.a,) if cls is Record1 else reversed(node.args):
-            if operand.__class__ in FLOWING:
-                left = waits(operand)
-                if left:
-                    shared[operand] = left - 1
-                else:
-                    push(operand)
+        while True:
+            add(node)
+            cls = node.__class__
+            for operand in () if cls is Record1 else (node.b,) if cls is Record2 else node.args[:0:-1]:
+                if operand.__class__ in flowing:
+                    left = waits(operand)
+                    if left:
+                        shared[operand] = left - 1
+                    else:
+                        push(operand)
+            node = node.args[0] if cls is RecordN else node.a
+            if node.__class__ not in flowing:
+                break
+            left = waits(node)
+            if left:
+                shared[node] = left - 1
+                break
     return order
 
 

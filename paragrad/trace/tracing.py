@@ -49,16 +49,15 @@ class Tracing:
         self.edges = edges = Edges()
         self.plain: dict[str, Any] = {}
         self.kept: dict[str, Any] = {}
+        plain, kept, both = self.plain, self.kept, edges.both
         hidden = binder.names[0] if bound is not None and binder.names else None
-        for name, given in binder(args if bound is None else (bound, *args), kwargs).items():
+        for name, given in binder.pairs(args if bound is None else (bound, *args), kwargs):
             if name == hidden:
-                self.plain[name] = given
-                continue
-            self.plain[name] = value = edges.plain(given, name)
-            if value.__class__ in ATOMS:
-                self.kept[name] = value
-            else:  # copied before the function can change it
-                self.kept[name] = given._n.value if isinstance(given, Variable) else freeze(value)
+                plain[name] = given
+            elif given.__class__ in ATOMS:
+                plain[name] = kept[name] = given
+            else:
+                plain[name], kept[name] = both(given, name)
         self.reads = Reads(strict, self.state.reads, True, edges.nodes)
         self.started = time.time()
 
@@ -69,12 +68,14 @@ class Tracing:
     def finish(self, result: Any) -> Variable[Any]:
         """Record the result; a Variable among it keeps its own history."""
         edges = self.edges
-        value = edges.plain(result, "return") if _holds_variable(result) else result
+        value = result
+        if result.__class__ not in ATOMS:
+            value = freeze(edges.plain(result, "return") if _holds_variable(result) else result)
         declared = {id(node) for node in edges.nodes} if self.reads.nodes else ()
         for node in self.reads.nodes:
             if id(node) not in declared:
                 edges.add(f"read:{label_of(node)}", node)
-        return wrap(self._record(value if value.__class__ in ATOMS else freeze(value)))
+        return wrap(self._record(value))
 
     def fail(self, error: BaseException) -> ExecutionError:
         """The exception as this call's output."""
@@ -88,11 +89,12 @@ class Tracing:
         return ExecutionError(f"{self.op.name} failed: {failure}", output)
 
     def _record(self, value: Any, error: Failure | None = None) -> Node:
-        node = make(self.state, value, self.op, self.edges.nodes, self.edges.paths)
-        call = Call(MappingProxyType(self.kept), None, error, None, self.started, time.time(), NO_VIEWS, self.op.name)
-        extra_of(node).call = call
-        if self.state.steps is not None:
-            self.state.steps.append(Step(call.component, call.input_args, value))
+        op, state = self.op, self.state
+        node = make(state, value, op, self.edges.nodes, self.edges.paths)
+        kept = MappingProxyType(self.kept)
+        extra_of(node).call = Call._make((kept, None, error, None, self.started, time.time(), NO_VIEWS, op.name))
+        if state.steps is not None:
+            state.steps.append(Step(op.name, kept, value))
         return node
 
 
@@ -109,8 +111,9 @@ def quick(op: Operation, args: Sequence[Any]) -> Variable[Any] | None:
             plain.append(x)
         elif isinstance(x, Variable):
             node = x._n
+            value = node.value
             operands.append(node)
-            plain.append(node.value if node.value.__class__ in ATOMS else thaw(node.value))
+            plain.append(value if value.__class__ in ATOMS else thaw(value))
         else:
             return None
     reads = Reads(False, state.reads, True, operands)
@@ -191,6 +194,8 @@ def with_reads(value: Any, reads: Reads) -> Variable[Any]:
     group = STATE.get().parallel
     if group is not None and group.among((value,), {}):
         return group.step("module", partial(with_reads, reads=reads), value)  # type: ignore[no-any-return]
+    if not reads.nodes and isinstance(value, Variable):
+        return value
     edges = Edges()
     plain = edges.plain(value, "value") if _holds_variable(value) else value
     known = set(map(id, edges.nodes))

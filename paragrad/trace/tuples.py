@@ -35,7 +35,7 @@ class ParameterTuple(tuple[Parameter[Any], ...]):
         known: dict[str, Parameter[Any]] = {}
         for place, parameter in enumerate(made):
             if not isinstance(parameter, Parameter):
-                raise TypeError(f"element {place} is {brief(parameter)} of type {type(parameter).__name__}, not a Parameter")
+                raise TypeError(f"element {place} is {parameter!r:.60} of type {type(parameter).__name__}, not a Parameter")
             if known.setdefault(parameter.name, parameter) is not parameter:
                 raise UsageError(
                     f"two different Parameters are called {parameter.name!r} (the second is element {place}); give them names of their own"

@@ -113,17 +113,22 @@ def brief(value: Any, depth: int = 2) -> str:
         return shorten(value)
     if isinstance(value, (list, tuple)) and depth:
         shown = list(value) if len(value) <= 6 else [*value[:3], ..., *value[-3:]]
-        body = ", ".join("..." if x is ... else brief(x, depth - 1) for x in shown)
+        body = ", ".join("..." if x is ... else _inner(x, depth - 1) for x in shown)
         return f"[{body}]" if isinstance(value, list) else f"({body}{',' if len(value) == 1 else ''})"
     if isinstance(value, dict) and depth:
         keys = list(islice(value, 6))
-        body = ", ".join(f"{key}: {brief(value[key], depth - 1)}" for key in keys)
+        body = ", ".join(f"{key}: {_inner(value[key], depth - 1)}" for key in keys)
         return f"{{{body}{', ...' if len(value) > 6 else ''}}}"
     if isinstance(value, (list, tuple, dict)):
         return f"{type(value).__name__} of {len(value)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"array(shape={tuple(value.shape)}, dtype={value.dtype})"
     return shorten(repr(value[:64] if isinstance(value, (bytes, bytearray)) else value))
+
+
+def _inner(value: Any, depth: int) -> str:
+    """An element of a container: a text is told from a number by its quotes."""
+    return repr(shorten(value)) if isinstance(value, str) else brief(value, depth)
 
 
 def is_floating(value: Any) -> bool:

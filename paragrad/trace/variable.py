@@ -12,7 +12,6 @@ from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 from weakref import ref
 
-from paragrad.trace.accumulator import Accumulator
 from paragrad.trace.call import call_of
 from paragrad.trace.collecting import Collecting
 from paragrad.trace.nodes import Const, Extra, Leaf, Node, Record, edges, extra_of, peek
@@ -21,6 +20,8 @@ from paragrad.trace.state import STATE
 from paragrad.trace.values import brief, check_data, freeze, is_floating, thaw
 
 T = TypeVar("T")
+
+_new = object.__new__
 
 
 class Variable(Collecting, Generic[T]):
@@ -62,7 +63,7 @@ class Variable(Collecting, Generic[T]):
 
             self._n = component(value, name or role or "component", predecessors, input_args)
         else:
-            self._n = Leaf(value, Accumulator()) if requires_grad else Const(value)
+            self._n = Leaf(value) if requires_grad else Const(value)
         extra = extra_of(self._n)
         extra.role, extra.name, extra.space = role, name, space
         if not isinstance(self._n, Record):
@@ -109,7 +110,9 @@ class Variable(Collecting, Generic[T]):
         kept = (
             node.acc if isinstance(node, Leaf) else node.extra.retained if node.extra is not None and not isinstance(node, Record) else None
         )
-        made = Leaf(value, kept or Accumulator()) if requires else Const(value)
+        made: Any = Leaf(value) if requires else Const(value)
+        if requires and kept is not None:
+            made.acc = kept
         made.extra = node.extra.identity() if node.extra is not None else Extra()
         made.extra.retained = None if requires else kept
         made.extra.handle = ref(self)
@@ -264,7 +267,7 @@ class Variable(Collecting, Generic[T]):
         """A leaf with the same data, role and flags, and an identity of its own."""
         copy: Variable[T] = Variable.__new__(type(self))
         value = freeze(thaw(self._n.value))
-        copy._n = Leaf(value, Accumulator()) if self._n.requires else Const(value)
+        copy._n = Leaf(value) if self._n.requires else Const(value)
         extra = extra_of(copy._n)
         extra.role, extra.name, extra.space, extra.handle = self.role, self.name, self._space(), ref(copy)
         memo[id(self)] = copy
@@ -273,7 +276,7 @@ class Variable(Collecting, Generic[T]):
 
 def wrap(node: Node) -> Variable[Any]:
     """A new handle on ``node``."""
-    variable: Variable[Any] = Variable.__new__(Variable)
+    variable: Variable[Any] = _new(Variable)
     variable._n = node
     return variable
 

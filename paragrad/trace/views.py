@@ -12,14 +12,22 @@ from paragrad.trace.variable import wrap
 
 
 class SeedView:
-    """An output. ``create_graph``: whether the backward itself is recorded."""
+    """An output.
 
-    __slots__ = ("create_graph", "item", "node")
+    Attributes:
+        node: its node. ``item``: what it belongs to, or None.
+        create_graph: whether the backward itself is recorded.
+        feedback: what was said of it. ``claimed``: whether a propagator made a gradient of that.
+    """
 
-    def __init__(self, node: Node, item: Any, create_graph: bool) -> None:
+    __slots__ = ("claimed", "create_graph", "feedback", "item", "node")
+
+    def __init__(self, node: Node, item: Any, create_graph: bool, feedback: Any = None) -> None:
         self.node = node
         self.item = item
         self.create_graph = create_graph
+        self.feedback = feedback
+        self.claimed = False
 
     @property
     def value(self) -> Any:

@@ -181,7 +181,7 @@ class AlgorithmBase:
         started = time.monotonic()
         checkpoint = journal.last_checkpoint() if journal is not None else None
         saved = checkpoint[1] if checkpoint is not None else None
-        ledger = BudgetLedger(self.budget, saved["ledger"] if saved else None)
+        ledger = BudgetLedger.of_run(self.budget, saved["ledger"] if saved else None)
         session = Session(
             self.program, self.parameters, self.metric, self.optimizer, self.seed, self.workers, self.deadline,
             self.model, self.optimizer_model, journal, ledger, objective=self.objective,

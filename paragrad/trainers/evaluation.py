@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -113,17 +113,18 @@ def run_row(
         with answering(row):
             output, status = _output(program, row, steps, record, reach)
             seconds = _timed(at, monotonic() - started) if timed else {}
-            steps = [replace(step, row=row) for step in steps]
+            steps = [Step(step.component, step.input_args, step.output, row) for step in steps]
             feedback, asked = (_error_feedback(output), 0) if status == "error" else _judge(metric, placed, output, steps)
     except Outage as error:
         return ItemEvidence(placed.number, dict(row.inputs), row.target, None, {}, str(error), status="outage", spent=_spent(at))
     scores = {"score": score_of(feedback), **{name: float(value) for name, value in feedback.metrics.items()}}
-    episode = Episode(tuple(steps), plain(output), scores["score"], placed.number)
+    value = plain(output)
+    episode = Episode(tuple(steps), value, scores["score"], placed.number)
     return ItemEvidence(
         item=placed.number,
         inputs=dict(row.inputs),
         target=row.target,
-        output=str(plain(output)) if isinstance(plain(output), Failure) else plain(output),
+        output=str(value) if isinstance(value, Failure) else value,
         scores=scores,
         feedback=_with_failures(plain(feedback.text), scores["score"], steps),
         episodes=(episode,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -82,6 +83,57 @@ def test_everything_comes_back(tmp_path: Path, many: bool, digest: str) -> None:
                 found[key].value.flags.writeable = True
     assert [p.name for p in found.values()][:1] == ["bool[]"]
     assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_neighbours_of_every_description_come_back(tmp_path: Path) -> None:
+    """Runs of equal Parameters, broken by each thing that describes one, in any order."""
+    rng = Random(4)
+    space = pg.Tensor((2, 3), "float64", low=-9)
+    first: list[Any] = [
+        lambda name: pg.Parameter(np.full((2, 3), rng.random()), name=name),
+        lambda name: pg.Parameter(np.full((3, 2), rng.random()), name=name),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random(), np.float32), name=name),
+        lambda name: pg.Parameter(np.asfortranarray(np.arange(6.0).reshape(2, 3)), name=name),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random()), name=name, space=space),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random()), name=name, role="scale"),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random()), name=name, requires_grad=False),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random()), name=name, layerwise_parallel=True),
+        lambda name: pg.Parameter(np.full((2, 3), rng.random())),
+        lambda name: pg.Parameter(rng.random(), name=name),
+        lambda name: pg.Parameter(f"words {rng.random()}", name=name),
+        lambda name: pg.Parameter(name=name),
+        lambda name: pg.Parameter(np.full(3, rng.random(), np.float16), name=name),
+        lambda name: pg.Parameter(np.full((), rng.random()), name=name),
+    ]
+    parameters = {
+        f"p{n}": make(f"p{n}") for n, make in enumerate(make for make in rng.choices(first, k=60) for _ in range(rng.randint(1, 4)))
+    }
+    path = tmp_path / "mixed"
+    pg.checkpoints.save(parameters, path)
+    found = pg.checkpoints.load(path)
+    assert list(found) == list(parameters)
+    for key, parameter in parameters.items():
+        other = found[key]
+        assert type(other.value) is type(parameter.value)
+        assert np.array_equal(other.value, parameter.value) if parameter.value is not None else other.value is None
+        assert getattr(other.value, "dtype", None) == getattr(parameter.value, "dtype", None)
+        for flag in ("requires_grad", "layerwise_parallel", "sliced", "is_init", "role", "space", "name"):
+            assert getattr(other, flag) == getattr(parameter, flag) or (flag in ("name", "role") and parameter._meta.name is None)
+
+
+def test_saving_many_arrays_keeps_nothing_of_each(tmp_path: Path) -> None:
+    """An object per Parameter would start the garbage collector, which costs more than the save."""
+    parameters = {f"p{n}": pg.Parameter(np.full(8, n, np.float32), name=f"p{n}") for n in range(3000)}
+    pg.checkpoints.save(parameters, tmp_path / "many")
+    begun: list[int] = []
+    count = lambda phase, info: begun.append(info["generation"])  # noqa: E731
+    gc.collect()
+    gc.callbacks.append(count)
+    try:
+        pg.checkpoints.save(parameters, tmp_path / "many")
+    finally:
+        gc.callbacks.remove(count)
+    assert len(begun) <= 2
 
 
 def test_loading_into_a_program_sets_values_and_flags(tmp_path: Path) -> None:
@@ -177,6 +229,12 @@ def test_what_cannot_be_saved_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing of it was changed"):
         pg.checkpoints.save([q], tmp_path / "no folder" / "x")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_key_that_no_file_can_hold_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ud800.*half of a character"):
+        pg.checkpoints.save({"\ud800": pg.Parameter(1.0)}, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_safetensors_reads_it(tmp_path: Path) -> None:

@@ -125,3 +125,29 @@ def test_graph_and_eval_of_the_example(pg: Callable) -> None:
 def test_doctor(pg: Callable) -> None:
     found = json.loads(pg("doctor", "--json").out)
     assert {row["name"] for row in found["checks"]} >= {"python", "packages", "torch", "keys", "servers", "home", "disk"}
+
+
+@pytest.mark.parametrize("scheme", ["sqlite:///", "file:"])
+def test_arrays_in_a_store(pg: Callable, scheme: str) -> None:
+    import numpy
+
+    from paragrad.stores import open as open_store
+
+    url = ("--store", f"{scheme}weights")
+    for command in (("list",), ("history", "net.weight"), ("export",)):
+        assert "there is no store at weights" in pg("params", *command, *url).err
+    assert not Path("weights").exists()  # looking makes nothing
+
+    store = open_store(url[1])
+    store.init_parameter("net.weight", numpy.arange(4.0))
+    store.init_parameter("net.big", numpy.zeros((200, 300), "float32"))
+    store.set_parameter_value("net.weight", numpy.arange(4.0) + 0.5)
+    listed = pg("params", "list", *url).out
+    assert "float64[4] [0.5, 1.5, 2.5, 3.5]" in listed
+    assert "float32[200, 300]" in listed
+    assert len(listed) < 1000
+    versions = [str(entry.version) for entry in store.history("net.weight")]
+    assert "4 of 4 changed, at most by 0.5" in pg("params", "diff", "net.weight", *versions, *url).out
+    wrong = pg("params", "history", "net.weigth", *url)
+    assert (wrong.code, "did you mean 'net.weight'" in wrong.err) == (2, True)
+    assert "no parameter begins with 'nex'" in pg("params", "list", "nex", *url).out

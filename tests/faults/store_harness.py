@@ -29,23 +29,26 @@ class Place:
         url: a new, empty store for a test's request and folder.
         files: pattern of the files in that folder that can be damaged; empty where bytes are a server's.
         closed: the store is closed before its files are damaged.
+        index: the file that says what there is, in that folder; without it nothing is acknowledged.
     """
 
     url: Url
     files: str = ""
     closed: bool = True
+    index: str = ""
 
 
 PLACES = {
-    "sqlite": Place(lambda _, folder: f"sqlite:///{folder / 'x.db'}", "x.db"),
+    "sqlite": Place(lambda _, folder: f"sqlite:///{folder / 'x.db'}", "x.db", index="x.db"),
     "sqlite log": Place(lambda _, folder: f"sqlite:///{folder / 'x.db'}", "x.db-wal", closed=False),
-    "file": Place(lambda _, folder: f"file://{folder / 'x'}", "x/**/*"),
+    "file": Place(lambda _, folder: f"file://{folder / 'x'}", "x/**/*", index="x/manifest/1"),
     "postgres": Place(lambda request, _: request.getfixturevalue("postgres").fresh()),
     "redis": Place(lambda request, _: request.getfixturevalue("redis").fresh()),
 }
 
 SHARED = [name for name in PLACES if name != "sqlite log"]
 DAMAGEABLE = [name for name, place in PLACES.items() if place.files]
+INDEXED = [name for name, place in PLACES.items() if place.index]
 
 PUSHER = """
 import sys
@@ -187,7 +190,7 @@ def damage(place: Place, request: pytest.FixtureRequest, folder: Path, trials: i
         files = sorted(path for path in copy.glob(place.files) if path.is_file() and path.stat().st_size)
         target = source.choices(files, [path.stat().st_size + 1000 for path in files])[0]
         content = bytearray(target.read_bytes())
-        spot = source.randrange(len(content))
+        spot = source.randrange(len(content.rstrip(b"\0")) or 1)  # a log that grows ahead ends with zeros
         kind = source.randrange(3)
         if kind == 0:
             content[spot] ^= 1 << source.randrange(8)
@@ -199,3 +202,28 @@ def damage(place: Place, request: pytest.FixtureRequest, folder: Path, trials: i
         outcome = read_all(place.url(request, copy), held)
         seen[outcome] = seen.get(outcome, 0) + 1
     return seen
+
+
+def lose_index(url: str, index: Path, older: bool) -> tuple[int, str]:
+    """Take a store's index away while it is open, or put an older one in its place; returns writes that were acknowledged, and the error."""
+    store = stores.open(url)
+    store.init_parameter("a", "x")
+    store.increment_gradient(_number(store), 1.0)
+    kept = index.read_bytes()
+    store.set_parameter_value("a", "y")
+    index.unlink()
+    if older:
+        index.write_bytes(kept)
+    acknowledged, said = 0, ""
+    for write in (lambda: store.set_parameter_value("a", "z"), lambda: store.increment_gradient("n", 1.0), lambda: store.release("r")):
+        try:
+            write()
+            acknowledged += 1
+        except StoreError as error:
+            said = str(error)
+    return acknowledged, said
+
+
+def _number(store: Any) -> str:
+    store.init_parameter("n", 0.0)
+    return "n"

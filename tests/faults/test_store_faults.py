@@ -11,7 +11,7 @@ import pytest
 
 from paragrad import stores
 from tests.faults.file_kills import kill_everywhere
-from tests.faults.store_harness import COUNTER, DAMAGEABLE, PLACES, PUSHER, SHARED, contend, damage, kill_loop
+from tests.faults.store_harness import COUNTER, DAMAGEABLE, INDEXED, PLACES, PUSHER, SHARED, contend, damage, kill_loop, lose_index
 
 shared = pytest.mark.parametrize("name", SHARED)
 damageable = pytest.mark.parametrize("name", DAMAGEABLE)
@@ -54,6 +54,15 @@ def test_damage_yields_no_wrong_value(name: str, request: pytest.FixtureRequest,
     seen = damage(PLACES[name], request, tmp_path, 40, seed=1)
     assert sum(seen.values()) == 40
     assert seen.get("clean prefix" if name == "sqlite log" else "detected", 0) > 0
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("name", INDEXED)
+def test_nothing_is_acknowledged_where_the_index_is_gone(name: str, older: bool, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    place = PLACES[name]
+    acknowledged, said = lose_index(place.url(request, tmp_path), tmp_path / place.index, older)
+    assert acknowledged == 0
+    assert str(tmp_path) in said
 
 
 @shared

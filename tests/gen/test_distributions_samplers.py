@@ -40,7 +40,6 @@ DISCRETE: list[tuple[str, tuple[Any, ...]]] = [
     ("poisson", (70.0,)),
     ("categorical", ([0.2, 0.5, 0.3],)),
 ]
-BATCHED_NOT = {"piecewise_uniform", "beta_uniform", "mixture", "categorical"}
 
 
 def draws(name: str, args: tuple[Any, ...], batched: bool) -> Any:
@@ -73,10 +72,6 @@ def cumulated(name: str, args: tuple[Any, ...], low: float, high: float) -> tupl
 @pytest.mark.parametrize(("name", "args", "low", "high"), CONTINUOUS)
 def test_draws_follow_the_density(name: str, args: tuple[Any, ...], low: float, high: float, batched: bool) -> None:
     """Kolmogorov and Smirnov's distance at the level of one in a thousand."""
-    if batched and name in BATCHED_NOT:
-        with pytest.raises(ValueError, match="no batched form"):
-            draws(name, args, batched)
-        return
     grid, sums = cumulated(name, args, low, high)
     assert sums[-1] == pytest.approx(1.0, abs=2e-3)
     at = np.interp(np.sort(draws(name, args, batched)), grid, sums)
@@ -88,8 +83,6 @@ def test_draws_follow_the_density(name: str, args: tuple[Any, ...], low: float, 
 @pytest.mark.parametrize(("name", "args"), DISCRETE)
 def test_counts_follow_the_mass(name: str, args: tuple[Any, ...], batched: bool) -> None:
     """Pearson's statistic stays below its mean by four deviations' length."""
-    if batched and name in BATCHED_NOT:
-        return
     made = getattr(gen, name)(*args)
     found = Counter(int(v) for v in draws(name, args, batched))
     values = range(max(found) + 40)
@@ -104,16 +97,21 @@ def test_counts_follow_the_mass(name: str, args: tuple[Any, ...], batched: bool)
     assert statistic < freedom + 4 * math.sqrt(2 * freedom)
 
 
-def test_arrays_have_their_moments() -> None:
+@pytest.mark.parametrize("batched", [False, True])
+def test_arrays_have_their_moments(batched: bool) -> None:
     cov = np.array([[2.0, 0.3], [0.3, 0.5]])
-    rng = Random(5)
-    rows = np.array([gen.mvnormal([1.0, -1.0], cov).sample(rng) for _ in range(N)])
+    rng, many = Random(5), np.random.default_rng(5)
+
+    def drawn(made: Any) -> Any:
+        return made.sample_many(many, N) if batched else np.array([made.sample(rng) for _ in range(N)])
+
+    rows = drawn(gen.mvnormal([1.0, -1.0], cov))
     np.testing.assert_allclose(rows.mean(0), [1.0, -1.0], atol=0.09)
     np.testing.assert_allclose(np.cov(rows.T), cov, atol=0.15)
-    shares = np.array([gen.dirichlet([1.5, 0.5, 3.0]).sample(rng) for _ in range(N)])
+    shares = drawn(gen.dirichlet([1.5, 0.5, 3.0]))
     np.testing.assert_allclose(shares.mean(0), [0.3, 0.1, 0.6], atol=0.02)
     np.testing.assert_allclose(shares.sum(1), 1.0)
-    grid = np.array([gen.broadcasted_normal([[0.0], [5.0]], [1.0, 2.0]).sample(rng) for _ in range(N)])
+    grid = drawn(gen.broadcasted_normal([[0.0], [5.0]], [1.0, 2.0]))
     np.testing.assert_allclose(grid.mean(0), [[0.0, 0.0], [5.0, 5.0]], atol=0.13)
     np.testing.assert_allclose(grid.std(0), [[1.0, 2.0], [1.0, 2.0]], rtol=0.06)
 
@@ -121,6 +119,11 @@ def test_arrays_have_their_moments() -> None:
 def test_a_batch_may_have_one_argument_per_sample() -> None:
     means = np.repeat([-5.0, 5.0], 500)
     drawn = gen.normal(means, 1.0).sample_many(np.random.default_rng(0), 1000)
+    up = np.repeat([[0.9, 0.1], [0.2, 0.8]], 500, axis=0)
+    picked = gen.categorical(up).sample_many(np.random.default_rng(0), 1000)
+    assert [picked[:500].mean(), picked[500:].mean()] == pytest.approx([0.1, 0.8], abs=0.05)
+    mixed = gen.mixture(up, [gen.normal(0.0, 1.0), gen.normal(means, 1.0)]).sample_many(np.random.default_rng(0), 1000)
+    assert [mixed[:500].mean(), mixed[500:].mean()] == pytest.approx([-0.5, 4.0], abs=0.3)
     assert drawn.shape == (1000,)
     assert drawn[:500].mean() == pytest.approx(-5.0, abs=0.2)
     assert drawn[500:].mean() == pytest.approx(5.0, abs=0.2)

@@ -324,7 +324,7 @@ def test_without_gymnasium_the_error_names_the_extra(monkeypatch: pytest.MonkeyP
     import sys
 
     monkeypatch.setitem(sys.modules, "gymnasium", None)
-    with pytest.raises(UsageError, match=r"needs gymnasium: pip install 'paragrad\[gym\]'"):
+    with pytest.raises(UsageError, match=r"needs gymnasium, which is not installed: pip install 'paragrad\[gym\]'"):
         GymEnvironment("FrozenLake-v1")
 
 

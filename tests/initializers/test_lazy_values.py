@@ -199,3 +199,9 @@ def test_a_foreign_lazy_value_is_asked_once_and_kept() -> None:
     q: Any = pg.Parameter(Foreign()).init_data(Layout(0, 1, 2))
     assert q.value.tolist() == [[1.0, 1.0]]
     assert isinstance(pg.initializer(Constant(1), 2), LazyArray)
+
+
+@pytest.mark.parametrize("number", [3.0, np.float32(3), np.float64(3), np.int64(3), np.array(3.0)])
+def test_a_scalar_of_any_make_fills_the_shape(number):
+    assert pg.Parameter(pg.initializer(number, (2, 2))).value.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert pg.Parameter(pg.initializer(number, ())).value == 3.0

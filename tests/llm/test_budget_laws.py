@@ -114,6 +114,18 @@ def test_an_unknown_worst_case_is_refused_before_it_is_paid(budget):
     assert fake.calls == 0
 
 
+@pytest.mark.parametrize(
+    ("budget", "price", "sent"), [("$5", (1, 1), 8192), ("20k tokens", (0, 0), 8192), ("$5", (0, 0), None), ("9 calls", (1, 1), None)]
+)
+def test_a_run_names_a_longest_answer_only_where_a_limit_needs_one(budget, price, sent):
+    asked: list[Request] = []
+    fake = Fake(lambda request: asked.append(request) or Response("x", usage=Usage(1, 1)), price=price)
+    with scope(Scope(Coordinate(), ledger=BudgetLedger.of_run(budget))):
+        assert stack(fake)("no max_tokens") == "x"
+        stack(fake)("some", max_tokens=5)
+    assert [request.max_tokens for request in asked] == [sent, 5]
+
+
 def test_a_model_without_a_price_is_refused_under_dollars():
     class Unpriced(Fake):
         def __init__(self) -> None:

@@ -16,6 +16,7 @@ from paragrad.ops.stochastic import stochastic
 REWARD = np.array([1.0, 3.0, 10.0])
 LOGITS = np.array([0.2, -0.3, 0.5])
 forced: list[int] = []
+seen: dict[str, Any] = {}
 
 
 @stochastic
@@ -126,6 +127,30 @@ def test_without_a_log_probability_the_error_says_what_to_write() -> None:
     with pytest.raises(UsageError, match=r"flip\.log_prob"):
         pg.backward([flip(p)], [pg.Feedback(1.0)])
     assert not p.grad
+
+
+class Chooser(pg.Module):
+    """Answers with what it drew."""
+
+    def __init__(self) -> None:
+        self.logits = pg.Parameter(np.zeros(3), "what is likely")
+
+    def forward(self, question: str) -> Any:
+        return pg.format("answer {choice}", choice=choose(self.logits))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_fit_steps_what_samples_were_drawn_from(workers: int, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No metric of words has a slope; the scores have."""
+    monkeypatch.setenv("PARAGRAD_HOME", str(tmp_path))
+    program = Chooser()
+    pg.fit(
+        program, [(f"question {i}", "answer 1") for i in range(60)], metric="exact_match", optimizer=pg.optimizers.SGD(lr=10.0),
+        budget="400 calls", progress=False, algorithm="minibatch", seed=1, workers=workers,
+    )  # fmt: skip
+    assert pg.ops.softmax(program.logits.value)[1] > 0.8
+    seen.setdefault("logits", program.logits.value)
+    assert np.array_equal(seen["logits"], program.logits.value)  # whatever the number of workers
 
 
 def test_torch_density_and_parents_upstream() -> None:

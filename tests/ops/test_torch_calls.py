@@ -282,6 +282,39 @@ def test_values_go_to_torch_without_copies_and_come_back_once() -> None:
     assert weight.value.tolist() == [[0.0, 0.0, 0.0]]
 
 
+def test_a_module_gets_python_floats_in_the_type_of_its_weights() -> None:
+    row = [0.1, 0.2]
+    small, large = pg.from_torch(torch.nn.Linear(2, 1)), pg.from_torch(torch.nn.Linear(2, 1).double())
+    for program, kind in ((small, "float32"), (large, "float64")):
+        x = pg.Variable(row, requires_grad=True)
+        out = program(x)
+        weight, bias = (program.named_parameters()[name].value for name in ("weight", "bias"))
+        assert out.value.dtype == kind
+        assert out.value == pytest.approx(weight @ np.array(row, kind) + bias, rel=1e-6)
+        out.backward(np.ones(1, kind))
+        assert x.grad[0].value == [float(part) for part in weight[0]]
+    x = pg.Variable(row, requires_grad=True)
+    pg.ops.sum(pg.ops.square(small(x))).backward(create_graph=True)
+    assert x.grad[0].value == pytest.approx(2 * small.predict(np.array(row, "float32")) * small.named_parameters()["weight"].value[0])
+
+
+def test_a_function_gets_python_floats_with_every_digit() -> None:
+    seen: list[Any] = []
+    pg.from_torch(lambda x, row: seen.append((x.dtype, row.dtype, x.item())) or x * row)(pg.Variable(0.1), pg.Variable([0.1, 0.2]))
+    assert seen == [(torch.float64, torch.float64, 0.1)]
+
+
+def test_an_array_of_another_type_keeps_it_and_the_error_says_what_to_write() -> None:
+    with pytest.raises(RuntimeError, match="same dtype") as raised:
+        pg.from_torch(torch.nn.Linear(2, 1))(np.ones(2))
+    assert raised.value.__notes__ == ["Linear computes in float32 and got float64: write x.astype('float32')"]
+
+
+def test_a_device_that_is_not_there_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match=r"device='nowhere' cannot be used here"):
+        pg.from_torch(torch.nn.Linear(2, 1), device="nowhere")
+
+
 def test_a_name_that_a_program_needs_is_refused() -> None:
     class Odd(torch.nn.Module):
         def __init__(self) -> None:

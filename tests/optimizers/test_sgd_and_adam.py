@@ -89,6 +89,34 @@ def test_a_step_makes_older_traces_stale() -> None:
     assert [g.value for g in a.grad] == [5.0], "without zero_grad gradients add up, as in torch"
 
 
+def test_a_parameter_that_got_no_gradient_keeps_its_version_and_its_traces() -> None:
+    a, b = pg.Parameter(1.0, name="a"), pg.Parameter(2.0, name="b")
+    optimizer = SGD([a, b], lr=0.1)
+    of_a, of_b = a * a, b * b
+    (a * 3).backward()
+    assert optimizer.step()
+    with pytest.raises(StaleTrace, match="a was read at version 1 and is now at version 2"):
+        of_a.backward()
+    of_b.backward()
+    assert [g.value for g in b.grad] == [4.0]
+    optimizer.step()
+    assert [entry.version for entry in b.history()] == [1, 2]
+    assert [entry.version for entry in a.history()] == [1, 2, 3]
+
+
+def test_an_optimizer_of_large_parameters_keeps_few_old_values() -> None:
+    small, large = pg.Parameter(np.zeros(4)), pg.Parameter(np.zeros(2**18))
+    for parameter, held in ((small, 16), (large, 2)):
+        optimizer = SGD([parameter], lr=0.1)
+        for _ in range(20):
+            optimizer.zero_grad()
+            parameter._accumulator().add_number(np.ones(parameter.shape))
+            optimizer.step()
+        (group,) = optimizer._groups or ()
+        assert len(group.past) == held
+        assert parameter.value[0] == pytest.approx(-2.0)
+
+
 def test_parameters_without_gradient_are_left_alone() -> None:
     a, b = pg.Parameter(1.0), pg.Parameter(2.0)
     optimizer = SGD([a, b], lr=0.1, momentum=0.9, weight_decay=0.5)

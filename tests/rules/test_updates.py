@@ -24,7 +24,7 @@ def memory(**values: Any) -> Any:
     """A store with these parameters."""
     store = pg.stores.open("memory:")
     for id, value in values.items():
-        store.init_parameter(id, value)
+        store.init_parameter(id, *((value.value, value.space) if isinstance(value, pg.Parameter) else (value,)))
     return store
 
 
@@ -99,6 +99,7 @@ def test_a_huge_but_finite_gradient_is_applied() -> None:
         ({"t": "text"}, ["t"], TypeError, "'t' holds a str"),
         ({"i": np.array([1, 2])}, ["i"], TypeError, "'i' holds int64.*astype"),
         ({"b": True}, ["b"], TypeError, "'b' holds a bool"),
+        ({"n": pg.Parameter(3, space=pg.Number(integer=True))}, ["n"], TypeError, "'n' holds whole numbers.*pg.Number"),
         ({"a": 1.0}, ["a", "a"], UsageError, "'a' is given twice"),
         ({"a": 1.0}, ["a", "x"], KeyError, "'x'"),
         ({}, [], NothingToTrain, "no ids were given"),

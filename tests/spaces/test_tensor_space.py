@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import paragrad as pg
 from paragrad.spaces import Tensor, space_for
 from paragrad.spaces.arrays import DTYPES, LADDER, from_bytes, to_bytes
 
@@ -143,3 +144,19 @@ def test_well_sealed_nonsense_is_refused(header: bytes) -> None:
 def test_headers_describe_themselves() -> None:
     assert b'{"dtype":"int32","shape":[2]}' in to_bytes(np.array([1, 2], np.int32))
     assert from_bytes(to_bytes(np.array([1, 2], ">i4"))).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array(["a"]), "<U1 holds texts"),
+        (np.array([1, None]), "object holds Python objects"),
+        (np.ones(2) * 1j, "complex128 holds complex numbers"),
+        (np.array(["2020-01-01"], "datetime64[D]"), "holds dates"),
+        (np.zeros(2, [("a", "f4")]), "holds records"),
+    ],
+)
+def test_arrays_of_something_else_say_what_they_hold(array, words):
+    for use in (pg.Parameter, pg.Tensor().check, pg.Parameter(np.ones(2)).set_data):
+        with pytest.raises(TypeError, match=words):
+            use(array)

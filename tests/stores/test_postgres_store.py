@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from typing import Any
 
 import pytest
 
 from paragrad import stores
 from paragrad.errors import Corrupted, StoreError, UsageError
+from paragrad.stores import postgres_arrays
 from paragrad.stores.ids import segment
 from paragrad.stores.postgres import PostgresStore
 from paragrad.stores.postgres_tables import AT
@@ -144,3 +146,17 @@ def test_a_store_that_nobody_holds_closes_its_connections(postgres: PostgresServ
             break
         time.sleep(0.02)
     assert other._asked(count, ())[0][0] < before
+
+
+@pytest.mark.parametrize(
+    ("values", "made"),
+    [
+        (["a", "b/c", ""], postgres_arrays.texts(["a", "b/c", ""])),
+        ([b"", bytes(range(256)) * 20], postgres_arrays.blobs([b"", bytes(range(256)) * 20])),
+        ([1 << 40, -(1 << 62)], postgres_arrays.numbers([1 << 40, -(1 << 62)])),
+    ],
+)
+def test_arrays_are_written_as_the_driver_writes_them(values: list[Any], made: bytes) -> None:
+    adapt = pytest.importorskip("psycopg.adapt")
+    dumper = adapt.Transformer().get_dumper(values, adapt.PyFormat.BINARY)
+    assert (bytes(dumper.dump(values)), dumper.oid) == (made, postgres_arrays._ARRAYS[type(made)])

@@ -152,12 +152,13 @@ def test_waiting_writers_share_a_commit(tmp_path: Path) -> None:
     writer = store._pool._writer
     assert writer is not None
     writer.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
-    with store._pool.lock:
-        threads = [threading.Thread(target=store.set_parameter_value, args=(f"p{n}", 1.0)) for n in range(16)]
-        for thread in threads:
-            thread.start()
-        while len(store._jobs) < 16:
-            threading.Event().wait(0.001)
+    store._turn.take()
+    threads = [threading.Thread(target=store.set_parameter_value, args=(f"p{n}", 1.0)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    while len(store._turn) < 16:
+        threading.Event().wait(0.001)
+    store._turn.leave()
     for thread in threads:
         thread.join()
     assert len(commits) == 1
@@ -177,12 +178,13 @@ def test_one_refused_job_does_not_spoil_its_group(tmp_path: Path) -> None:
         except stores.Conflict:
             lost.append(n)
 
-    with store._pool.lock:
-        threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
-        for thread in threads:
-            thread.start()
-        while len(store._jobs) < 8:
-            threading.Event().wait(0.001)
+    store._turn.take()
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(store._turn) < 8:
+        threading.Event().wait(0.001)
+    store._turn.leave()
     for thread in threads:
         thread.join()
     assert sorted(lost) == [0, 2, 4, 6]
@@ -270,3 +272,37 @@ def test_rolled_back_pointer_is_found(tmp_path: Path) -> None:
     direct.close()
     with pytest.raises(Corrupted):
         stores.open(url_of(tmp_path / "x.db")).get_parameter_value("a")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_gone_acknowledges_nothing(tmp_path: Path, replaced: bool) -> None:
+    path, backup = tmp_path / "x.db", tmp_path / "kept"
+    store = stores.open(url_of(path))
+    store.init_parameter("a", "x")
+    path.rename(backup)
+    if replaced:
+        stores.open(url_of(tmp_path / "other.db")).close()
+        (tmp_path / "other.db").rename(path)
+    for write in (lambda: store.set_parameter_value("a", "y"), lambda: store.init_parameter("b", 1.0)):
+        with pytest.raises(StoreError, match=rf"{path} was {'replaced' if replaced else 'deleted'}.*open the store again"):
+            write()
+    assert path.exists() == replaced  # nothing new was made in its place
+    backup.replace(path)
+    assert store.set_parameter_value("a", "z") == 2
+    assert stores.open(url_of(path)).get_parameter_value("a") == "z"
+
+
+def test_a_log_that_grows_ahead_holds_what_was_acknowledged_and_nothing_else(tmp_path: Path) -> None:
+    path, killed = tmp_path / "x.db", tmp_path / "killed"
+    store = stores.open(url_of(path))
+    store.init_parameter("a", "x")
+    for n in range(45):
+        store.set_parameter_value("a", f"{n} " * 500)
+    log = (tmp_path / "x.db-wal").read_bytes()
+    assert log.endswith(bytes(1 << 19))
+    killed.mkdir()
+    (killed / "x.db").write_bytes(path.read_bytes())
+    (killed / "x.db-wal").write_bytes(log)  # as a process that died leaves it
+    found = stores.open(url_of(killed / "x.db"))
+    assert (found.commit(), found.get_parameter_value("a")) == (46, "44 " * 500)
+    assert found.history("a") == store.history("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from paragrad.errors import Corrupted, UnknownName, UsageError
 from paragrad.registry import spaces
 from paragrad.stores import accumulate
 from paragrad.stores.ids import encode_id, segment, unsegment
+from paragrad.stores.live import Live
 from paragrad.stores.memory import MemoryStore
 from paragrad.stores.sealing import pack, seal, unpack, unseal
 from paragrad.stores.urls import redacted
@@ -310,3 +312,23 @@ def test_push_does_not_keep_the_callers_array() -> None:
     out = store.get_gradient("w")
     out[:] = 9.0
     assert store.get_gradient("w").tolist() == [1.0, 1.0]
+
+
+def test_two_threads_add_a_large_gradient_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    store = MemoryStore()
+    store.init_parameter("w", numpy.zeros(1 << 16, "float32"))
+    store.init_parameter("few", numpy.zeros(8))
+    live = store._live["g/w"]
+    assert isinstance(live, Live)
+    store.increment_gradient("w", numpy.ones(1 << 16))
+    live.stripes[0].busy = True  # another thread is adding
+    store.increment_gradient("w", numpy.ones(1 << 16), 2.0)
+    live.stripes[0].busy = False
+    assert [stripe.count for stripe in live.stripes] == [1, 1]
+    assert store.get_gradient("w").tolist() == [3.0] * (1 << 16)
+    lease = store.take_gradients(["w"])
+    assert (lease.gradients["w"][0], lease.counts["w"], store.get_gradient_count("w")) == (3.0, 2, 0)
+    lease.release()
+    assert (store.get_gradient("w")[0], store.get_gradient_count("w")) == (3.0, 2)
+    assert [len(store._live[key].stripes) for key in ("g/w", "g/few")] == [2, 1]  # type: ignore[union-attr]

@@ -321,7 +321,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (pg.initializer("ones", (2, 3)), ValueError, r"shape \(2, 3\)"),
     (3.0, ValueError, r"shape \(\)"),
     ([[1, 2], [3]], ValueError, "unequal lengths"),
-    ([["a", "b"], ["c", "d"]], TypeError, "not an array"),
+    ([["a", "b"], ["c", "d"]], TypeError, "holds texts"),
     ("onse", UsageError, "did you mean 'ones'"),
     (True, TypeError, "bool"),
     (None, TypeError, "NoneType"),

@@ -9,7 +9,7 @@ import click
 
 from paragrad.cli.common import Command, Shell
 from paragrad.runs.diffing import compared, differences, finished, values_of
-from paragrad.runs.figures import one_line, p_value, percent, points, safe
+from paragrad.runs.figures import are_shares, change, figure, one_line, p_value, safe
 from paragrad.runs.lines import Line, Part, facts, labelled
 from paragrad.runs.table import answer, asked
 
@@ -27,6 +27,8 @@ def command(shell: Shell, a: str, b: str) -> None:
     diffs = differences(values_of(first), values_of(second))
     shell.give({"a": first["run_id"], "b": second["run_id"], "comparison": asdict(found), "differences": diffs})
     means = [sum(pair[i]["after"]["score"] or 0 for pair in pairs) / len(pairs) for i in (0, 1)]
+    shares = are_shares(*means)
+    unit, around = " points" if shares else "", f"[{change(found.low, shares)}, {change(found.high, shares)}]"
     verdict: Part = ("proven", "good") if found.p <= 0.05 and found.delta else ("not proven", "bad")
     counts = (f"fixed {len(found.fixed)}", f"broken {len(found.broken)}", f"same {len(found.same)}")
     shell.show(
@@ -34,13 +36,11 @@ def command(shell: Shell, a: str, b: str) -> None:
             labelled(
                 "HELD OUT",
                 f"run {safe(first['run_id'])} ",
-                (percent(means[0], 1), "strong"),
+                (figure(means[0], shares), "strong"),
                 f" → run {safe(second['run_id'])} ",
-                (percent(means[1], 1), "strong"),
+                (figure(means[1], shares), "strong"),
             ),
-            labelled(
-                "", f"{points(found.delta)} points [{points(found.low)}, {points(found.high)}], {p_value(found.p)}: difference ", verdict
-            ),
+            labelled("", f"{change(found.delta, shares)}{unit} {around}, {p_value(found.p)}: difference ", verdict),
             facts("", (*counts, f"of {found.n} rows both have")),
             *_rows("fixed", [pairs[i] for i in found.fixed[:MOST]]),
             *_rows("broken", [pairs[i] for i in found.broken[:MOST]]),

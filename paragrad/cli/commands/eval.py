@@ -13,7 +13,7 @@ from paragrad.cli.loading import metric_from, split_target, task_from
 from paragrad.cli.models import chosen, model_options
 from paragrad.cli.training import check_budget
 from paragrad.errors import UsageError
-from paragrad.runs.figures import duration, money, percent, plural, safe
+from paragrad.runs.figures import are_shares, duration, figure, interval, money, percent, plural, safe
 from paragrad.runs.lines import Line, facts, labelled
 from paragrad.runs.table import answer, asked
 
@@ -98,12 +98,13 @@ def _where(count: int, rows: Any) -> str:
 def _lines(found: Any, data: dict[str, Any], rows: Any) -> list[Line]:
     """The score, what went wrong first, what it took."""
     errors = f"{plural(data['errors'], 'row')} failed" if data["errors"] else None
+    shares = are_shares(found.score)
     lines = [
         facts(
             "SCORE",
             (
-                (percent(found.score, 1), "strong"),
-                f"[{100 * data['low']:.1f}, {100 * data['high']:.1f}]",
+                (figure(found.score, shares), "strong"),
+                interval(data["low"], data["high"], shares),
                 _where(data["rows"], rows),
                 errors,
             ),

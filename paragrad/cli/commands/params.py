@@ -11,7 +11,7 @@ import click
 
 from paragrad.cli.closing import near
 from paragrad.cli.common import Command, Shell
-from paragrad.cli.storing import opened, store_option
+from paragrad.cli.storing import known, opened, store_option
 from paragrad.cli.tabular import tabulated
 from paragrad.runs.figures import one_line, safe
 from paragrad.runs.lines import diff_parts, labelled, line
@@ -36,7 +36,7 @@ def list_(shell: Shell, prefix: str, url: str | None) -> None:
     shell.show(
         tabulated(("id", "kind", "version", "versions", "value"), cells, right=("version", "versions"))
         if rows
-        else [labelled("", "no parameters")]
+        else [labelled("", f"no parameter begins with {safe(prefix)!r}" if prefix else "no parameters")]
     )
 
 
@@ -52,7 +52,7 @@ def _row(store: Any, id: str) -> dict[str, Any]:
 def history(shell: Shell, id: str, url: str | None) -> None:
     """Every version of the parameter ID, oldest first."""
     with opened(shell, url) as store:
-        space = store.space(id)
+        space = store.space(known(store, id))
         rows = [{"version": e.version, "time": e.time, "note": e.note, "value": space.show(e.value)} for e in store.history(id)]
     shell.give({"id": id, "history": rows})
     cells = [
@@ -71,7 +71,7 @@ def history(shell: Shell, id: str, url: str | None) -> None:
 def diff(shell: Shell, id: str, v1: int, v2: int, url: str | None) -> None:
     """What changed in the parameter ID from version V1 to version V2."""
     with opened(shell, url) as store:
-        text = store.diff(id, v1, v2)
+        text = store.diff(known(store, id), v1, v2)
     shell.give({"id": id, "from": v1, "to": v2, "diff": text})
     rows = safe(text).split("\n") if text else ["no difference"]
     shell.show([line((safe(id), "strong"), f"  {v1} → {v2}"), *(line("  ", *diff_parts(row), indent=2) for row in rows)])

@@ -11,7 +11,7 @@ from paragrad.cli.closing import near
 from paragrad.cli.common import Command, Shell
 from paragrad.cli.tabular import tabulated
 from paragrad.journal.runs import RunFolder, Runs
-from paragrad.runs.figures import duration, percent, points, safe
+from paragrad.runs.figures import are_shares, change, duration, figure, safe
 from paragrad.runs.lines import labelled
 from paragrad.runs.records import recorded
 from paragrad.runs.starting import state_of
@@ -26,8 +26,8 @@ def command(shell: Shell) -> None:
     if not rows:
         shell.show([labelled("", f"no runs in {near(shell.home)} yet; begin with  paragrad demo")])
         return
-    names = ("run", "status", "started", "with", "before", "after", "points", "calls", "time")
-    shell.show(tabulated(names, [_cells(row) for row in rows], right=("before", "after", "points", "calls")))
+    names = ("run", "status", "started", "with", "before", "after", "gain", "calls", "time")
+    shell.show(tabulated(names, [_cells(row) for row in rows], right=("before", "after", "gain", "calls")))
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:
@@ -59,8 +59,9 @@ def _cells(row: dict[str, Any]) -> list[Any]:
     cells: list[Any] = [safe(row["run"]), (row["status"], style), _when(row["created"]), safe(row["with"])]
     if "before" not in row:
         return [*cells, "", "", "", "", ""]
-    gain = (points(row["gain"]) + (" ✓" if row["significant"] else "  "), "good" if row["significant"] else "dim")
-    return [*cells, percent(row["before"], 1), percent(row["after"], 1), gain, f"{row['calls']:,}", duration(row["seconds"] or 0)]
+    shares = are_shares(row["before"], row["after"])
+    gain = (change(row["gain"], shares) + (" ✓" if row["significant"] else "  "), "good" if row["significant"] else "dim")
+    return [*cells, figure(row["before"], shares), figure(row["after"], shares), gain, f"{row['calls']:,}", duration(row["seconds"] or 0)]
 
 
 def _when(created: str | None) -> str:

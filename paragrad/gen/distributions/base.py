@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from paragrad.errors import UsageError
-from paragrad.gen.distributions.batch import BatchRandom
+from paragrad.gen.distributions.batch import BatchRandom, batch_size
+from paragrad.gen.lost import plain_number
+from paragrad.trace.variable import Variable
 
 Gradient = tuple[Any, tuple[Any, ...]]
 
@@ -106,7 +108,10 @@ class Family(Distribution):
         Raises:
             UsageError: an argument that the family does not have; named.
         """
-        return self.draw(rng, *plain(self.args))
+        try:
+            return self.draw(rng, *plain(self.args))
+        except (TypeError, ValueError) as error:
+            raise self._refused(error) from error
 
     def logpdf(self, value: Any) -> Any:
         """Natural log density (or mass) of ``value``; -inf outside the support.
@@ -116,8 +121,8 @@ class Family(Distribution):
         """
         try:
             return self.log_density(value, *plain(self.args))
-        except TypeError as error:
-            raise self._no_value(value) from error
+        except (TypeError, ValueError) as error:
+            raise self._refused(error, value) from error
 
     def logpdf_grad(self, value: Any) -> Gradient:
         """``(d/dvalue or None, (d/darg or None, ...))`` of :meth:`logpdf`.
@@ -127,19 +132,75 @@ class Family(Distribution):
         """
         try:
             return self.log_density_grad(value, *plain(self.args))
-        except TypeError as error:
-            raise self._no_value(value) from error
+        except (TypeError, ValueError) as error:
+            raise self._refused(error, value) from error
 
     def sample_many(self, rng: Any, size: int) -> Any:
         """See :class:`Distribution`."""
         if not self.batches:
             return super().sample_many(rng, size)
-        return self.draw(BatchRandom(rng, size), *plain(self.args))
+        try:
+            return self.draw(BatchRandom(rng, size), *plain(self.args))
+        except (TypeError, ValueError) as error:
+            raise self._refused(error, size=size) from error
+
+    def _refused(self, error: Exception, *values: Any, size: int | None = None) -> Exception:
+        """What an error of the mathematics means: an argument that is no number, a value that is none, shapes that do not fit."""
+        if isinstance(error, UsageError):
+            return error
+        args = list(zip(self.names, plain(self.args), strict=False))
+        for name, arg in args:
+            if not _numeric(arg):
+                return UsageError(f"{self.kind}: {name} is {arg!r:.60} ({type(arg).__name__}); it must be made of numbers")
+        if values and not _numeric(values[0]):
+            return self._no_value(values[0])
+        size = batch_size() if size is None else size
+        wide = [(name, arg) for name, arg in (*args, *(("the value", value) for value in values)) if _shape(arg)]
+        if not wide:
+            return self._no_value(values[0]) if values else error
+        shown = ", ".join(
+            f"{name} {'is a list of' if isinstance(arg, list | tuple) else 'has'} the shape {_shape(arg)}" for name, arg in wide
+        )
+        many = "one number" if size is None else f"one number for all samples, or an array with one for each of the {size}"
+        return UsageError(f"{self.kind}: {shown}, which does not fit; where it takes a number give {many}")
 
 
 def plain(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments without their tracking."""
-    return tuple([arg if arg.__class__ in _PLAIN else getattr(arg, "value", arg) for arg in args])
+    return tuple([arg if arg.__class__ in _PLAIN else _plain(arg) for arg in args])
 
 
-_PLAIN = frozenset({float, int, bool, str, list, tuple})
+def _plain(arg: Any) -> Any:
+    """One argument; a list or tuple of numbers with every part plain.
+
+    Raises:
+        UsageError: a number that is a Variable and requires a gradient, which would be lost.
+    """
+    kind = arg.__class__
+    if kind is not list and kind is not tuple:
+        return _part(arg)
+    for part in arg:
+        if part.__class__ not in _PLAIN:
+            return kind(map(_part, arg))
+    return arg
+
+
+def _part(arg: Any) -> Any:
+    if isinstance(arg, Variable):
+        return plain_number(arg)
+    return getattr(arg, "value", arg)
+
+
+def _numeric(value: Any) -> bool:
+    """Whether it is a number, an array of numbers, a distribution, or a list of those."""
+    if isinstance(value, list | tuple):
+        return all(map(_numeric, value))
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return isinstance(value, float | int) or (kind is not None and kind in "fiub") or hasattr(value, "logpdf")
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return (len(value),) if isinstance(value, list | tuple) else tuple(getattr(value, "shape", ()))
+
+
+_PLAIN = frozenset({float, int, bool, str})

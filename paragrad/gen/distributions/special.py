@@ -32,6 +32,15 @@ def log(x: Any) -> Any:
     return _log(x) if x > 0 else -INF if x == 0 else math.nan
 
 
+def exp(x: Any) -> Any:
+    """e to the x."""
+    if not is_array(x):
+        return math.exp(x)
+    import numpy
+
+    return numpy.exp(x)
+
+
 def over(x: Any, y: Any) -> Any:
     """``x / y``; nan where y is 0."""
     if is_array(x) or is_array(y):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from paragrad.errors import UsageError
+from paragrad.errors import UsageError, not_installed
 from paragrad.gen.distributions.base import Distribution, Gradient, plain
 
 
@@ -118,5 +118,5 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise UsageError("gen.torch needs PyTorch; install it with: pip install 'paragrad[torch]'") from None
+        raise not_installed("gen.torch", "torch", "torch") from None
     return torch

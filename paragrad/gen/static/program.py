@@ -1,82 +1,67 @@
-"""Replaying what was recorded: each step is one closure over slots, each derivative another."""
+"""Replaying what was recorded, on floats."""
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
-from paragrad.gen import functions
+from paragrad.gen.static.calls import answered, returned
+from paragrad.gen.static.densities import Density, derived, drawn, scored
 from paragrad.gen.static.drawing import hoisted
-from paragrad.gen.static.symbols import Book, Symbol
+from paragrad.gen.static.operations import Back, Step, backward, forward
+from paragrad.gen.static.recording import Frame
+from paragrad.gen.static.structures import seeded
+from paragrad.gen.static.symbols import Book, symbols_in
+from paragrad.gen.static.traces import Assembly
 
-Step = Callable[[list[Any]], None]
-Back = Callable[[list[Any], list[float]], None]
-
-
-def _power_slope(s: list[Any], a: int, b: int) -> float:
-    return float(s[b] * s[a] ** (s[b] - 1.0)) if s[b] else 0.0
-
-
-def _sign(x: float) -> float:
-    return (x > 0) * 1.0 - (x < 0) * 1.0
-
-
-BINARY: dict[str, tuple[Callable[[Any, Any], Any], Callable[..., float], Callable[..., float]]] = {
-    "add": (operator.add, lambda s, o, a, b: 1.0, lambda s, o, a, b: 1.0),
-    "divide": (operator.truediv, lambda s, o, a, b: 1.0 / s[b], lambda s, o, a, b: -s[o] / s[b]),
-    "multiply": (operator.mul, lambda s, o, a, b: s[b], lambda s, o, a, b: s[a]),
-    "power": (operator.pow, lambda s, o, a, b: _power_slope(s, a, b), lambda s, o, a, b: s[o] * math.log(s[a])),
-    "subtract": (operator.sub, lambda s, o, a, b: 1.0, lambda s, o, a, b: -1.0),
-}
-UNARY: dict[str, tuple[Callable[[Any], Any], Callable[[list[Any], int, int], float]]] = {
-    "absolute": (abs, lambda s, o, a: _sign(s[a])),
-    "cos": (math.cos, lambda s, o, a: -math.sin(s[a])),
-    "exp": (math.exp, lambda s, o, a: s[o]),
-    "log": (math.log, lambda s, o, a: 1.0 / s[a]),
-    "log1p": (math.log1p, lambda s, o, a: 1.0 / (1.0 + s[a])),
-    "negative": (operator.neg, lambda s, o, a: -1.0),
-    "sigmoid": (functions.sigmoid, lambda s, o, a: s[o] * (1.0 - s[o])),
-    "sin": (math.sin, lambda s, o, a: math.cos(s[a])),
-    "softplus": (functions.softplus, lambda s, o, a: functions.sigmoid(s[a])),
-    "sqrt": (math.sqrt, lambda s, o, a: 0.5 / s[o]),
-    "square": (lambda x: x * x, lambda s, o, a: 2.0 * s[a]),
-    "tanh": (math.tanh, lambda s, o, a: 1.0 - s[o] * s[o]),
-}
-OPERATIONS = frozenset([*BINARY, *UNARY])
+Sweep = tuple[list[Back], list[Any], Callable[[list[Any]], Iterable[Any]], list[tuple[Any, int]], list[int]]
 
 
 class Program:
-    """A recorded body, ready to run on floats.
+    """A recorded body, ready to run.
 
     Attributes:
-        names: parameters, in slot order. ``addresses``: choices, in order.
-        retval: what it returns, of the slots.
+        inits: parameters, callees' included, in the order they are read, with their first values.
+        owners: the functions they belong to.
+        addresses: choices, in order; ``known`` is the set of them. ``places``: the slots of their values.
+        opaque: whether it calls functions that are not recorded.
+        assembly: makes its traces.
     """
 
-    def __init__(self, gen_fn: Any, book: Book, retval: Any) -> None:
-        self.names = book.names
-        self.ids = [(gen_fn, name) for name, _ in book.names]
-        self.rest = [*book.rest, None]  # the last slot holds the generator
-        self.size = book.leading + len(self.rest)
-        self.addresses = [entry[0] for entry in book.choices]
+    def __init__(self, book: Book, frame: Frame) -> None:
+        self.book, self.frame = book, frame
+        self.rest, self.leading = tuple(book.rest), book.leading
+        self.ids = book.params[::-1]
+        self.assembly = Assembly(frame)
+        first = _inits(frame, {})
+        self.inits = {id: first[id] for id in book.params}
+        self.owners = list(dict.fromkeys(owner for owner, _ in self.inits))
+        self.no_reads = {} if self.owners else self.assembly.sorted_reads({})
+        choices = book.choices
+        self.addresses = [choice.address for choice in choices]
         self.known = frozenset(self.addresses)
-        self.places = [entry[2] for entry in book.choices]
-        self.logps = [entry[3] for entry in book.choices]
-        ops = [step for step in book.steps if step[0] != "choice"]
-        self.draw = [_draw(*step[1]) if step[0] == "choice" else _forward(*step) for step in book.steps]
-        self.score = [_score(*step[1]) if step[0] == "choice" else _forward(*step) for step in book.steps]
-        self.once, self.each = hoisted(book, _forward)
-        self.densities = [_density(entry, book.symbolic) for entry in book.choices if book.symbolic & set(entry[4])]
-        reached = _reached(book, ops)
-        self.back = [_backward(step[0], step[1], step[2], book.symbolic) for step in reversed(ops) if step[1] in reached]
-        self.retval = _builder(retval)
+        self.places = [choice.value for choice in choices]
+        self.opaque = bool(frame.calls)
+        rng = book.leading
+        steps = [step for step in book.steps if step[0] != "share"]  # every slot of a parameter has its value at the start
+        self.draw = [self._step(step, lambda choice: drawn(choice, rng)) for step in steps]
+        self.score = [self._step(step, scored) for step in steps]
+        self.once, self.each = hoisted(book, rng) if not self.opaque else ([], [])
+        self.densities: list[Density] = [found for choice in choices if (found := derived(choice, book)) is not None]
+        self._sweeps: dict[tuple[int, ...], Sweep] = {}
 
-    def start(self, params: tuple[float, ...], args: list[float], rng: Any = None) -> list[Any]:
-        """Slots before a run."""
-        s = [*params, *args, *self.rest]
-        s[-1] = rng
+    def start(self, params: tuple[float, ...], args: list[float], rng: Any = None, asked: Any = None) -> list[Any]:
+        """Slots before a run.
+
+        Args:
+            params: values of ``ids``.
+            rng: what choices are drawn with.
+            asked: what answers calls: ``f(callee, args, address)`` gives (trace, weight).
+        """
+        s = [*args, *self.rest, *params]
+        s[self.leading] = rng
+        s[self.leading + 1] = asked
         return s
 
     def columns(self, s: list[Any], count: int) -> list[list[Any]]:
@@ -90,173 +75,76 @@ class Program:
                 step(s)
         return found
 
-    def derivatives(self, s: list[Any]) -> list[float]:
-        """Of the score, in every slot."""
-        g = [0.0] * self.size
-        for density in self.densities:
-            density(s, g)
-        for back in self.back:
-            back(s, g)
-        return g
+    def derivatives(self, s: list[Any], scale: float, retgrad: Any = None) -> tuple[list[Any], dict[Any, Any]]:
+        """Of scale * score + J, in every argument and by parameter; dJ/dretval is ``retgrad``. None where nothing is reached."""
+        g: list[Any] = [-0.0] * len(s)  # the zero that changes no bit of what is added to it
+        g[self.leading] = scale
+        more: dict[Any, Any] = {}
+        g[self.leading + 1] = more  # where calls put the derivatives of parameters that are none of the program's
+        if scale:
+            for density in self.densities:
+                density(s, g, scale)
+        seeds = () if retgrad is None else tuple(seeded(self.frame.retval, retgrad, s, g))
+        back, ids, values, unsure, missed = self.sweep(seeds)
+        for step in back:
+            step(s, g)
+        more.update(zip(ids, values(g), strict=True))
+        for id, place in unsure:
+            if g[place]:
+                more[id] = g[place]
+        for place in missed:
+            g[place] = None
+        return g, more
+
+    def _step(self, step: tuple[Any, ...], choice: Callable[[Any], Step]) -> Step:
+        if step[0] == "choice":
+            return choice(step[2])
+        return answered(step[2], self.leading + 1) if step[0] == "call" else forward(*step)
+
+    def sweep(self, seeds: tuple[int, ...]) -> Sweep:
+        """Steps back from densities and other slots; the parameters that they reach and what gets their derivatives from
+        the slots; those that calls may reach; the arguments that nothing does.
+        """
+        return self._sweeps.get(seeds) or self._swept(seeds)
+
+    def _swept(self, seeds: tuple[int, ...]) -> Sweep:
+        book, totals = self.book, self.frame.totals
+        live, reached = book.live, _density_slots(book)
+        reached.update(seeds)
+        back: list[Back] = []
+        for name, out, operands in reversed(book.steps):
+            if name == "call":
+                back.append(returned(operands, self.leading, reached, live, totals))
+                reached.update(symbol.slot for symbol in symbols_in(operands.args))
+            elif name != "choice" and out in reached and out in live and out not in book.packs:
+                back.append(backward(name, out, operands, live))
+                reached.update(operands)
+        missed = [place for place in range(self.leading) if place not in reached]
+        sure = {id: place for id, place in totals.items() if place in reached}
+        unsure = [(id, place) for id, place in totals.items() if self.opaque and place not in reached]
+        self._sweeps[seeds] = back, list(sure), _getter(list(sure.values())), unsure, missed
+        return self._sweeps[seeds]
 
 
-def _reached(book: Book, ops: list[Any]) -> set[int]:
+def _density_slots(book: Book) -> set[int]:
     """Slots that a density depends on; the rest needs no derivative."""
-    reached = {slot for entry in book.choices for slot in entry[4]}
-    for _, out, operands in reversed(ops):
-        if out in reached:
-            reached.update(operands)
-    return reached
+    found = {slot for choice in book.choices for slot in choice.args}
+    for pack, slots in book.packs.items():
+        if pack in found:
+            found.update(slots)
+    return found
 
 
-def _forward(name: str, out: int, operands: tuple[int, ...]) -> Step:
-    if name in UNARY:
-        function = UNARY[name][0]
-        (a,) = operands
-
-        def one(s: list[Any]) -> None:
-            s[out] = function(s[a])
-
-        return one
-    both = BINARY[name][0]
-    a, b = operands
-
-    def two(s: list[Any]) -> None:
-        s[out] = both(s[a], s[b])
-
-    return two
+def _inits(frame: Frame, found: dict[Any, Any]) -> dict[Any, Any]:
+    for id, (init, _) in frame.reads.items():
+        found.setdefault(id, init)
+    for inner in frame.frames:
+        _inits(inner, found)
+    return found
 
 
-def _backward(name: str, out: int, operands: tuple[int, ...], symbolic: set[int]) -> Back:
-    if name in UNARY:
-        slope = UNARY[name][1]
-        (a,) = operands
-        if name == "exp":
-
-            def exponential(s: list[Any], g: list[float]) -> None:
-                g[a] += g[out] * s[out]
-
-            return exponential
-
-        def one(s: list[Any], g: list[float]) -> None:
-            g[a] += g[out] * slope(s, out, a)
-
-        return one
-    _, left, right = BINARY[name]
-    a, b = operands
-    if b not in symbolic:
-
-        def first(s: list[Any], g: list[float]) -> None:
-            g[a] += g[out] * left(s, out, a, b)
-
-        return first
-    if a not in symbolic:
-
-        def second(s: list[Any], g: list[float]) -> None:
-            g[b] += g[out] * right(s, out, a, b)
-
-        return second
-
-    if name == "multiply":  # the common one, without two more calls
-
-        def product(s: list[Any], g: list[float]) -> None:
-            x = g[out]
-            g[a] += x * s[b]
-            g[b] += x * s[a]
-
-        return product
-
-    def two(s: list[Any], g: list[float]) -> None:
-        x = g[out]
-        g[a] += x * left(s, out, a, b)
-        g[b] += x * right(s, out, a, b)
-
-    return two
-
-
-def _draw(address: Any, family: Any, place: int, logp: int, args: tuple[int, ...]) -> Step:
-    draw, density = family.draw, family.log_density
-    if len(args) == 2:
-        i, j = args
-
-        def two(s: list[Any]) -> None:
-            x, y = s[i], s[j]
-            value = s[place] = draw(s[-1], x, y)
-            s[logp] = density(value, x, y)
-
-        return two
-
-    def any_(s: list[Any]) -> None:
-        values = [s[k] for k in args]
-        s[place] = draw(s[-1], *values)
-        s[logp] = density(s[place], *values)
-
-    return any_
-
-
-def _score(address: Any, family: Any, place: int, logp: int, args: tuple[int, ...]) -> Step:
-    density = family.log_density
-    if len(args) == 2:
-        i, j = args
-
-        def two(s: list[Any]) -> None:
-            s[logp] = density(s[place], s[i], s[j])
-
-        return two
-
-    def any_(s: list[Any]) -> None:
-        s[logp] = density(s[place], *[s[k] for k in args])
-
-    return any_
-
-
-def _density(entry: tuple[Any, Any, int, int, tuple[int, ...]], symbolic: set[int]) -> Back:
-    _, family, place, _, args = entry
-    grad = family.log_density_grad
-    if len(args) == 2 and symbolic.issuperset(args):
-        i, j = args
-
-        def two(s: list[Any], g: list[float]) -> None:
-            x, y = grad(s[place], s[i], s[j])[1]
-            if x is not None:
-                g[i] += x
-            if y is not None:
-                g[j] += y
-
-        return two
-    if len(args) == 2:
-        i, j = args
-        at = 0 if i in symbolic else 1
-        into = args[at]
-
-        def one(s: list[Any], g: list[float]) -> None:
-            slope = grad(s[place], s[i], s[j])[1][at]
-            if slope is not None:
-                g[into] += slope
-
-        return one
-    wanted = [(place_, k) for place_, k in enumerate(args) if k in symbolic]
-
-    def any_(s: list[Any], g: list[float]) -> None:
-        found = grad(s[place], *[s[k] for k in args])[1]
-        for place_, k in wanted:
-            slope = found[place_]
-            if slope is not None:
-                g[k] += slope
-
-    return any_
-
-
-def _builder(value: Any) -> Callable[[list[Any]], Any]:
-    """A function of the slots that gives the return value."""
-    kind = value.__class__
-    if kind is Symbol:
-        slot = value.slot
-        return lambda s: s[slot]
-    if kind is list or kind is tuple:
-        parts = [_builder(part) for part in value]
-        return lambda s: kind([part(s) for part in parts])
-    if kind is dict:
-        named = {key: _builder(part) for key, part in value.items()}
-        return lambda s: {key: part(s) for key, part in named.items()}
-    return lambda s: value
+def _getter(places: list[int]) -> Callable[[list[Any]], Iterable[Any]]:
+    """What takes several elements of a list at once."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda g: [g[place] for place in places]

@@ -1,54 +1,133 @@
-"""Recording a body once: arguments, parameters and choices are symbols, and every operation on them is noted."""
+"""Symbols: numbers that are not known yet, and the book in which every operation on them is noted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from paragrad.errors import UsageError
-from paragrad.gen.calling import RUNNING
-from paragrad.gen.choices import MISSING, normal
+
+
+class NotStatic(UsageError):
+    """A body does what differs from run to run."""
+
+
+class Unrecordable(Exception):
+    """A body does what only running it can answer, though it may well do the same in every run."""
+
+
+class Choice(NamedTuple):
+    """A choice: full address, family, slots of its value and its log density, slots of its arguments."""
+
+    address: Any
+    family: Any
+    value: int
+    logp: int
+    args: tuple[int, ...]
+
+
+class Opaque(NamedTuple):
+    """A call of a function that is not recorded.
+
+    Attributes:
+        args: its arguments; symbols for what is not known yet.
+        retval: what it returned, each number and text in it a symbol.
+        trace: the slot of its trace; the weight is in the one after.
+    """
+
+    gen_fn: Any
+    address: Any
+    args: tuple[Any, ...]
+    retval: Any
+    trace: int
 
 
 @dataclass(slots=True)
 class Book:
-    """What a body did, over numbered slots: parameters first, then arguments, then everything else.
+    """What a body did, over numbered slots.
+
+    Arguments have the first ones, then come the generator and what answers calls, then everything else. Parameters
+    count from the end: the j-th has the slot ``-1 - j``.
 
     Attributes:
-        rest: first values of the slots after parameters and arguments; a constant's is the constant.
-        steps: operations (name, out, operands) and choices, in order.
-        choices: (address, family, value's slot, log probability's slot, arguments' slots).
-        names: parameters with their first values, in the order of their slots.
+        leading: floats in all arguments.
+        rest: first values of the slots after the leading ones; a constant's is the constant.
+        steps: operations (name, out, operands), ("choice", out, Choice) and ("call", out, Opaque), in order.
+        live: slots that depend on parameters, arguments or what a call returned, not on choices alone.
+        packs: slots of lists that are made of others.
+        arrays: slots of choices that are arrays.
+        params: (owner, name) of every parameter slot; one parameter may have several, for the order of additions.
     """
 
     leading: int
-    names: list[tuple[str, Any]] = field(default_factory=list)
-    rest: list[Any] = field(default_factory=list)
+    rest: list[Any] = field(default_factory=lambda: [None, None])
     steps: list[tuple[Any, ...]] = field(default_factory=list)
-    choices: list[tuple[Any, Any, int, int, tuple[int, ...]]] = field(default_factory=list)
-    symbolic: set[int] = field(default_factory=set)
+    live: set[int] = field(default_factory=set)
+    packs: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    arrays: set[int] = field(default_factory=set)
+    params: list[tuple[Any, str]] = field(default_factory=list)
+
+    @property
+    def choices(self) -> list[Choice]:
+        """The choices, in order."""
+        return [step[2] for step in self.steps if step[0] == "choice"]
 
     def slot(self, value: Any = None) -> int:
         """A new slot."""
         self.rest.append(value)
         return self.leading + len(self.rest) - 1
 
+    def param(self, id: tuple[Any, str]) -> int:
+        """A new slot of a parameter."""
+        self.params.append(id)
+        place = -len(self.params)
+        self.live.add(place)
+        return place
+
     def of(self, value: Any) -> int:
         """The slot of a symbol, or a new one for a constant."""
         return value.slot if value.__class__ is Symbol else self.slot(value)
 
+    def argument(self, value: Any) -> int:
+        """The slot of a distribution's argument, which may be a list of symbols."""
+        kind = value.__class__
+        if not holds_symbols(value) or kind is Symbol:
+            return self.of(value)
+        if (kind is not list and kind is not tuple) or any(part.__class__ is not Symbol and holds_symbols(part) for part in value):
+            raise Unrecordable
+        slots = tuple([self.of(part) for part in value])
+        made = self.noted("tuple" if kind is tuple else "list", slots)
+        self.packs[made.slot] = slots
+        return made.slot
+
     def note(self, name: str, *operands: Any) -> Symbol:
-        """An operation."""
-        slots = tuple([self.of(operand) for operand in operands])
-        made = self.made(self.slot())
+        """An operation on numbers."""
+        for operand in operands:
+            if operand.slot in self.arrays if operand.__class__ is Symbol else getattr(operand, "ndim", 0):
+                raise Unrecordable  # only a run of the body knows arrays
+        return self.noted(name, tuple([self.of(operand) for operand in operands]))
+
+    def noted(self, name: str, slots: tuple[int, ...]) -> Symbol:
+        """An operation on slots."""
+        made = Symbol(self, self.slot())
+        if not self.live.isdisjoint(slots):
+            self.live.add(made.slot)
         self.steps.append((name, made.slot, slots))
         return made
 
-    def made(self, slot: int) -> Symbol:
-        """The symbol of a slot."""
-        self.symbolic.add(slot)
-        return Symbol(self, slot)
+    def copied(self, value: Any) -> Any:
+        """Copies of the live symbols in a structure, in slots of their own.
+
+        The last is noted first, so that derivatives come back in the structure's order.
+        """
+        kind = value.__class__
+        if kind is Symbol:
+            return self.noted("same", (value.slot,)) if value.slot in self.live else value
+        if kind is list or kind is tuple:
+            return kind([self.copied(part) for part in reversed(value)][::-1])
+        if kind is dict:
+            return {key: self.copied(part) for key, part in reversed(value.items())}
+        return value
 
 
 class Symbol:
@@ -105,79 +184,50 @@ class Symbol:
         return self.book.note("absolute", self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Symbol:
-        from paragrad.gen.static.program import OPERATIONS
+        from paragrad.gen.static.operations import OPERATIONS
 
-        if ufunc.__name__ not in OPERATIONS or method != "__call__" or kwargs:
-            raise _not_static(f"calls numpy.{ufunc.__name__}")
-        return self.book.note(ufunc.__name__, *inputs)
+        name = ufunc.__name__
+        if method == "__call__" and not kwargs:
+            if name == "square":
+                return self.book.note("multiply", *inputs, *inputs)
+            if name in OPERATIONS:
+                return self.book.note(name, *inputs)
+        raise not_static(f"calls numpy.{name}")
 
     def _looked_at(self, *_: Any) -> Any:
-        raise _not_static("looks at a value that differs from run to run: a comparison, float(), int(), len() or an index")
+        raise not_static("looks at a value that differs from run to run: a comparison, float(), int(), len() or an index")
 
     __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __round__ = __floor__ = __ceil__ = _looked_at
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = _looked_at
     __array__ = __format__ = _looked_at
 
 
-class Recording:
-    """What answers ``gen.sample`` and ``gen.param`` while a body is recorded."""
-
-    def __init__(self, gen_fn: Any, names: Sequence[str], arguments: int) -> None:
-        self.gen_fn = gen_fn
-        self.places = {name: place for place, name in enumerate(names)}
-        self.book = Book(len(names) + arguments, [(name, MISSING) for name in names])
-        self.addresses: set[Any] = set()
-
-    def param(self, name: str, init: Any) -> Symbol:
-        """The symbol of a parameter."""
-        place = self.places.get(name)
-        if place is None:
-            raise _not_static(f"reads the parameter {name!r:.60} in one run and not in another")
-        self.book.names[place] = (name, init)
-        return self.book.made(place)
-
-    def choice(self, dist: Any, address: Any) -> Symbol:
-        """The symbol of a choice."""
-        if not hasattr(dist, "log_density_grad"):
-            raise _not_static(f"draws from {getattr(dist, 'kind', dist)!r:.40}, which is no gen.Family")
-        address = normal(address)
-        if address in self.addresses:
-            raise UsageError(f"{self.gen_fn!r} uses the address {address!r:.80} twice; give every choice its own")
-        self.addresses.add(address)
-        book = self.book
-        args = tuple([book.of(arg) for arg in dist.args])
-        value = book.made(book.slot())
-        entry = (address, type(dist), value.slot, book.slot(), args)
-        book.choices.append(entry)
-        book.steps.append(("choice", entry))
-        return value
-
-    def call(self, gen_fn: Any, args: tuple[Any, ...], address: Any) -> Any:
-        """Not here."""
-        raise _not_static(f"calls {gen_fn!r}")
+def holds_symbols(value: Any) -> bool:
+    """Whether a symbol is in it: in lists, tuples, dicts and the arguments of distributions."""
+    kind = value.__class__
+    if kind is Symbol:
+        return True
+    if kind is list or kind is tuple:
+        return any(map(holds_symbols, value))
+    if kind is dict:
+        return any(map(holds_symbols, value.values()))
+    return any(map(holds_symbols, value.args)) if hasattr(value, "logpdf") and hasattr(value, "args") else False
 
 
-def record(gen_fn: Any, names: Sequence[str], shapes: Sequence[Any], count: int) -> tuple[Book, Any]:
-    """Run the body once on symbols; what it did, and what it returned.
-
-    Args:
-        names: its parameters.
-        shapes: per argument, ``Floats(...)`` or the value itself.
-        count: floats in all arguments.
-    """
-    run = Recording(gen_fn, names, count)
-    place, args = len(names), []
-    for shape in shapes:
-        arg, place = (shape.symbols(run.book, place)) if hasattr(shape, "symbols") else (shape, place)
-        args.append(arg)
-    token = RUNNING.set(run)  # type: ignore[arg-type]
-    try:
-        return run.book, gen_fn.function(*args)
-    finally:
-        RUNNING.reset(token)
+def symbols_in(value: Any) -> list[Symbol]:
+    """The symbols of a structure, in order."""
+    kind = value.__class__
+    if kind is Symbol:
+        return [value]
+    if kind is dict:
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return []
+    return [symbol for part in value for symbol in symbols_in(part)]
 
 
-def _not_static(what: str) -> UsageError:
-    return UsageError(
+def not_static(what: str) -> NotStatic:
+    """The error of a body that is not static."""
+    return NotStatic(
         f"a static generative function does the same in every run, but this one {what}; write @gen.generative without static=True"
     )

@@ -14,7 +14,7 @@ from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.learning import param_gradients
 from paragrad.gen.static.function import StaticGenerative
 from paragrad.gen.trace import Trace
-from paragrad.gen.training.fused import Body, Unfit
+from paragrad.gen.training.densities import Unfit
 from paragrad.gen.training.importance import merged
 from paragrad.gen.training.samples import Samples
 from paragrad.gen.training.sums import GradientSum
@@ -27,7 +27,7 @@ class Signals(NamedTuple):
     Attributes:
         objective: one estimate of the objective per row.
         guide: per sample, the factor of the gradient of the guide's log probability.
-        model: per sample, the factor of the gradient of the model's.
+        model: per sample, the factor of the gradient of the model's; None: 1.
     """
 
     objective: Any
@@ -76,15 +76,16 @@ class Estimator:
     def fused(self, samples: Samples, together: bool) -> Estimate | None:
         """The same without traces: bodies one by one, or once ``together``; None where the bodies need traces."""
         try:
-            guide, model = self._bodies(samples, together)
-            of_guide, of_model = guide.densities_of(), model.densities_of()
+            with samples.watched:
+                guide, model = self._bodies(samples, together)
+                of_guide, of_model = guide.densities_of(), model.densities_of()
         except Unfit:
             return None
-        found = self._signals((of_model.scores - of_guide.scores).reshape(-1, self.samples))
-        of_guide.seed(found.guide.ravel() / self.estimates)
+        found, objective, total = self._signals(of_model.over(of_guide).reshape(-1, self.samples))
+        of_guide.seed(found.guide.ravel(), 1.0 / self.estimates, total)
         if self.learns_model:
-            of_model.seed(found.model.ravel() / self.estimates)
-        return Estimate(float(found.objective.sum()) / self.estimates, guide.gradient(), model.gradient())
+            of_model.seed(self._model_factors(found))
+        return Estimate(objective / self.estimates, guide.gradient(), model.gradient())
 
     def at_once(self, samples: Samples) -> Estimate:
         """One run on arrays with an entry per sample; the same estimator."""
@@ -94,12 +95,12 @@ class Estimator:
         guide_trace, model_trace, weight = self._draw(samples.batch(count))
         if getattr(weight, "shape", ()) != (count,):
             weight = numpy.full(count, weight)
-        found = self._signals(weight.reshape(-1, self.samples))
+        found, objective, _ = self._signals(weight.reshape(-1, self.samples))
         guide, model = GradientSum(), GradientSum()
         guide.add(param_gradients(guide_trace, None, found.guide.ravel() / self.estimates, "keep"))
         if self.learns_model:
-            model.add(param_gradients(model_trace, None, found.model.ravel() / self.estimates, "keep"))
-        return Estimate(float(found.objective.sum()) / self.estimates, guide, model)
+            model.add(param_gradients(model_trace, None, self._model_factors(found), "keep"))
+        return Estimate(objective / self.estimates, guide, model)
 
     def fitted(self, samples: Samples, together: bool) -> list[Trace]:
         """Traces of the guide, as many as an iteration draws; one batched trace where they are drawn together."""
@@ -123,20 +124,24 @@ class Estimator:
             return False
         return True
 
-    def _bodies(self, samples: Samples, together: bool) -> tuple[Body, Body]:
+    def _bodies(self, samples: Samples, together: bool) -> tuple[Any, Any]:
         """Guide and model after all samples of an iteration."""
         count = self.estimates * self.samples
         env = samples.batch(count) if together else samples.environment()
         if not together and isinstance(self.guide, StaticGenerative) and isinstance(self.model, StaticGenerative):
             drawn = self.guide.drawn(self.guide_args, env, count)
             if drawn is not None:
-                return self._replayed(drawn, env, count)
-        guide, model = Body(self.guide, env, True), Body(self.model, env, self.learns_model)
+                return self._replayed(drawn, samples, env, count)
+        guide, model = self._begun(samples, env)
         found = guide.draw_many(self.guide_args, 1 if together else count)
         model.weigh_many((self.args, self._both(values)) for values in found)
         return guide, model
 
-    def _replayed(self, drawn: dict[Any, list[Any]], env: Environment, count: int) -> tuple[Body, Body]:
+    def _begun(self, samples: Samples, env: Environment) -> tuple[Any, Any]:
+        guide = samples.body(self.guide, self.guide_args, env, True)
+        return guide, samples.body(self.model, self.args, env, self.learns_model, "model")
+
+    def _replayed(self, drawn: dict[Any, list[Any]], samples: Samples, env: Environment, count: int) -> tuple[Any, Any]:
         """Densities of static functions: what they do is the same for every sample, so once for all where choices are floats."""
         import numpy
 
@@ -146,7 +151,7 @@ class Estimator:
             env = env.widened(count)
         else:  # numpy's arithmetic of truth values and whole numbers is another than Python's
             rows = [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
-        guide, model = Body(self.guide, env, True), Body(self.model, env, self.learns_model)
+        guide, model = self._begun(samples, env)
         guide.weigh_many((self.guide_args, dict(row)) for row in rows)
         model.weigh_many((self.args, self._both(row)) for row in rows)
         return guide, model
@@ -155,14 +160,14 @@ class Estimator:
         import numpy
 
         drawn = [self._draw(env) for _ in range(len(numbers) * self.samples)]
-        found = self._signals(numpy.array([weight for _, _, weight in drawn]).reshape(-1, self.samples))
+        found, objective, _ = self._signals(numpy.array([weight for _, _, weight in drawn]).reshape(-1, self.samples))
         guide, model = GradientSum(), GradientSum()
         for (trace, _, _), factor in zip(drawn, (found.guide / self.estimates).ravel().tolist(), strict=True):
             guide.add(param_gradients(trace, None, factor, "keep"))
         if self.learns_model:
-            for (_, trace, _), factor in zip(drawn, (found.model / self.estimates).ravel().tolist(), strict=True):
+            for (_, trace, _), factor in zip(drawn, self._model_factors(found).tolist(), strict=True):
                 model.add(param_gradients(trace, None, factor, "keep"))
-        return float(found.objective.sum()), guide, model
+        return objective, guide, model
 
     def _both(self, values: dict[Any, Any]) -> dict[Any, Any]:
         both = {**self.given._values, **values}
@@ -178,14 +183,25 @@ class Estimator:
         refuse_unused(constraints, model)
         return guide, model, weight - guide._score
 
-    def _signals(self, weights: Any) -> Signals:
+    def _signals(self, weights: Any) -> tuple[Signals, float, float]:
+        """What log weights say, the sum of the estimates, and the sum of the guide's factors."""
         found = self.signals(weights)
-        if not isfinite(float(found.objective.sum()) + float(found.guide.sum())):
+        objective = float(found.objective.sum())
+        total = objective if found.guide is weights else float(found.guide.sum())
+        if not isfinite(objective + total):
             raise UsageError(
                 f"{self.guide!r} proposed values that {self.model!r} gives probability 0 (log weights {weights.ravel()[:4].tolist()!r:.80}), "
                 "so the objective is infinite; keep the guide inside the model's support"
             )
-        return found
+        return found, objective, total
+
+    def _model_factors(self, found: Signals) -> Any:
+        """Per sample, the factor of the model's gradient."""
+        import numpy
+
+        if found.model is None:
+            return numpy.full(found.guide.size, 1.0 / self.estimates)
+        return found.model.ravel() / self.estimates
 
 
 def _row(choices: Choices, row: int) -> Choices:

@@ -7,21 +7,63 @@ left out. Bodies of ``@gen.generative`` functions with scalar choices can be run
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import Token
 from typing import Any
 
 from paragrad.gen.calling import RUNNING
 from paragrad.gen.choices import MISSING, join, normal
 from paragrad.gen.distributions.base import Family
 from paragrad.gen.distributions.batch import BatchRandom
-from paragrad.gen.environment import Environment, Read, View
+from paragrad.gen.environment import Environment
 from paragrad.gen.language import Generative
-from paragrad.gen.structures import is_real
-from paragrad.gen.tape import Tracked, sweep
+from paragrad.gen.structures import untracked
+from paragrad.gen.tape import Tracked
+from paragrad.gen.training.densities import Densities, Density, Together, Unfit
+from paragrad.gen.training.leaves import Leaves
 from paragrad.gen.training.sums import GradientSum
+from paragrad.trace.escapes import Reads
+from paragrad.trace.nodes import Node
+from paragrad.trace.state import STATE, State
+from paragrad.trace.values import is_numeric
 
 
-class Unfit(Exception):
-    """This body says something that only a run with a trace can answer."""
+class NoVariables(Reads):
+    """Watches reads while bodies run without traces. A Variable's number that requires a gradient is no matter for them:
+    only a run with a trace knows whether it is meant as a constant or would lose its gradient.
+    """
+
+    __slots__ = ()
+
+    def note(self, node: Node) -> None:
+        """Tell the surroundings of every other read; nothing is kept, as a loop reads the same thousands of times.
+
+        Raises:
+            Unfit: it is such a number.
+        """
+        if node.requires and is_numeric(node.value):
+            raise Unfit
+        if self.outer is not None:
+            self.outer.note(node)
+
+
+class Watched:
+    """A block in which bodies run without traces."""
+
+    __slots__ = ("_base", "_made", "_token")
+    _token: Token[State]
+
+    def __init__(self) -> None:
+        self._base: State | None = None
+        self._made: State | None = None
+
+    def __enter__(self) -> None:
+        base = STATE.get()
+        if self._base is not base or self._made is None:
+            self._base, self._made = base, base.but(reads=NoVariables(outer=base.reads))
+        self._token = STATE.set(self._made)
+
+    def __exit__(self, *_: object) -> None:
+        STATE.reset(self._token)
 
 
 class Body:
@@ -37,37 +79,41 @@ class Body:
         "_known",
         "_leaves",
         "_own",
-        "_views",
         "counts",
         "densities",
         "env",
+        "gen_fn",
         "given",
         "owner",
         "prefix",
-        "reads",
         "rng",
-        "tape",
+        "size",
         "tracked",
         "values",
-    )
+    )  # fmt: skip
 
-    def __init__(self, gen_fn: Any, env: Environment, tracked: bool) -> None:
+    def __init__(self, gen_fn: Any, tracked: bool) -> None:
         if not isinstance(gen_fn, Generative):
             raise Unfit
-        self.owner = gen_fn
-        self.env, self.tracked = env, tracked
-        self.rng: Any = env.rng if env.size is None else BatchRandom(env.rng_many, env.size)
-        self.tape: list[Tracked] = []
+        self.gen_fn = gen_fn
+        self.tracked = tracked
         self._known: set[Any] = set()
-        self._own: dict[str, Any] = {}
-        self._leaves: dict[Any, dict[str, Any]] = {gen_fn: self._own}
-        self._views: dict[Any, View] = {}
-        self.reads: dict[tuple[Any, str], Read] = {}
-        self.densities: list[tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]] = []
+        self._leaves = Leaves(tracked)
+
+    def begin(self, env: Environment) -> Body:
+        """Ready for other samples, in an environment of theirs."""
+        self.owner = self.gen_fn
+        self.env, self.size = env, env.size
+        self.rng: Any = env.rng if env.size is None else BatchRandom(env.rng_many, env.size)
+        self.densities: list[Density] = []
         self.counts: list[int] = []
         self.given: dict[Any, Any] | None = None
         self.values: dict[Any, Any] = {}
         self.prefix: Any = None
+        leaves = self._leaves
+        leaves.begin(env)
+        self._own = leaves.of.setdefault(self.owner, {})
+        return self
 
     def draw_many(self, args: tuple[Any, ...], count: int) -> list[dict[Any, Any]]:
         """Run the body ``count`` times; the values drawn."""
@@ -106,7 +152,7 @@ class Body:
     def param(self, name: str, init: Any) -> Any:
         """One leaf for all samples."""
         found = self._own.get(name)
-        return found if found is not None else self._leaf(name, init)
+        return found if found is not None else self._leaves.read(self.owner, name, init)
 
     def choice(self, dist: Any, address: Any) -> Any:
         """A value, drawn or given; its density is worked out later."""
@@ -119,11 +165,7 @@ class Body:
             self._learn(family)
         args = numbers = dist.args
         if self.tracked:
-            if len(args) == 2:
-                a, b = args
-                numbers = (a.value if a.__class__ is Tracked else a, b.value if b.__class__ is Tracked else b)
-            else:
-                numbers = tuple([arg.value if arg.__class__ is Tracked else arg for arg in args])
+            numbers = _numbers(args)
         given = self.given
         if given is None:
             if address in self.values:
@@ -141,108 +183,45 @@ class Body:
         if not isinstance(gen_fn, Generative):
             raise Unfit
         owner, prefix = self.owner, self.prefix
-        self.owner, self._own = gen_fn, self._leaves.setdefault(gen_fn, {})
+        self.owner, self._own = gen_fn, self._leaves.of.setdefault(gen_fn, {})
         if address is not None:
             self.prefix = normal(address) if prefix is None else join(prefix, address)
         try:
             return gen_fn.function(*args)
         finally:
-            self.owner, self.prefix, self._own = owner, prefix, self._leaves[owner]
+            self.owner, self.prefix, self._own = owner, prefix, self._leaves.of[owner]
+
+    def parameter(self, parameter: Any) -> Any:
+        """A ``pg.Parameter``: traces know where its derivative goes."""
+        raise Unfit
 
     def densities_of(self) -> Densities | Together:
         """Log densities and derivatives of everything so far."""
-        if self.env.size is not None:
-            return Together(self.densities, self.env.size)
+        if self.size is not None:
+            return Together(self.densities, self.size)
         return Densities(self.densities, self.counts, self.tracked)
 
     def gradient(self) -> GradientSum:
         """What has reached the parameters."""
-        sweep(self.tape)
-        found = GradientSum()
-        for id, read in self.reads.items():
-            grad = self._leaves[id[0]][id[1]].grad
-            if grad is not None:
-                found.sums[id], found.reads[id] = grad, read
-        return found
+        return self._leaves.gradient()
 
     def _learn(self, family: Any) -> None:
         if not (issubclass(family, Family) and family.batches):
             raise Unfit
         self._known.add(family)
 
-    def _leaf(self, name: str, init: Any) -> Any:
-        owner = self.owner
-        view = self._views.get(owner)
-        if view is None:
-            view = self._views[owner] = self.env.view(owner)
-        read = view.reads.get(name) or view.fetch(owner, name, init)
-        found = read.value
-        if self.tracked and is_real(found):
-            self.reads[owner, name] = read
-            found = Tracked(found, self.tape)
-        self._own[name] = found
-        return found
 
-
-class Densities:
-    """Choices of many samples by family, as arrays.
-
-    Attributes:
-        scores: per sample the sum of its log densities.
-    """
-
-    __slots__ = ("_groups", "scores")
-
-    def __init__(self, densities: list[tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]], counts: list[int], tracked: bool) -> None:
-        import numpy
-
-        rows = numpy.repeat(numpy.arange(len(counts)), counts)
-        families: dict[Any, list[int]] = {}
-        for place, density in enumerate(densities):
-            families.setdefault(density[0], []).append(place)
-        self.scores = numpy.zeros(len(counts))
-        self._groups: list[tuple[Any, Any, list[tuple[Any, ...]]]] = []
-        for family, places in families.items():
-            own, chosen = (rows, densities) if len(families) == 1 else (rows[places], [densities[place] for place in places])
-            values = numpy.array([d[1] for d in chosen])
-            columns = [numpy.array(column, dtype=float) for column in zip(*[d[3] for d in chosen], strict=True)]
-            if values.ndim != 1 or any([column.ndim != 1 for column in columns]):
-                raise Unfit
-            self.scores += numpy.bincount(own, family.log_density(values, *columns), len(counts))
-            if tracked:
-                self._groups.append((own, family.log_density_grad(values, *columns)[1], [d[2] for d in chosen]))
-
-    def seed(self, factors: Any) -> None:
-        """Hand every choice's derivatives, times its sample's factor, to the arguments."""
-        import numpy
-
-        for rows, slopes, args in self._groups:
-            scale = factors[rows]
-            for column, slope in zip(zip(*args, strict=True), slopes, strict=True):
-                if slope is None:
-                    continue
-                for arg, grad in zip(column, numpy.multiply(slope, scale).tolist(), strict=True):
-                    if arg.__class__ is Tracked:
-                        arg.grad = grad if arg.grad is None else arg.grad + grad
-
-
-class Together:
-    """Choices of one run in which every value is an array with an entry per sample. ``scores`` as in :class:`Densities`."""
-
-    __slots__ = ("_densities", "scores")
-
-    def __init__(self, densities: list[tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]], size: int) -> None:
-        import numpy
-
-        self._densities = densities
-        self.scores = numpy.zeros(size)
-        for family, value, _, numbers in densities:
-            self.scores += family.log_density(value, *numbers)
-
-    def seed(self, factors: Any) -> None:
-        """See :meth:`Densities.seed`."""
-        for family, value, args, numbers in self._densities:
-            for arg, slope in zip(args, family.log_density_grad(value, *numbers)[1], strict=True):
-                if arg.__class__ is Tracked and slope is not None:
-                    summed = arg.value.__class__ is float and getattr(slope, "shape", ()) == factors.shape
-                    arg.collect(float(slope.dot(factors)) if summed else slope * factors)
+def _numbers(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments without their tracking; most are two."""
+    if len(args) != 2:
+        return tuple(map(untracked, args))
+    a, b = args
+    if a.__class__ is Tracked:
+        a = a.value
+    elif a.__class__ is not float:
+        a = untracked(a)
+    if b.__class__ is Tracked:
+        b = b.value
+    elif b.__class__ is not float:
+        b = untracked(b)
+    return a, b

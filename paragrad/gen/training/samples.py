@@ -11,6 +11,10 @@ from typing import Any, TypeVar
 from paragrad.context import Scope, current_scope, scope
 from paragrad.executors import Threads
 from paragrad.gen.environment import Environment
+from paragrad.gen.static.function import StaticGenerative
+from paragrad.gen.training.densities import Unfit
+from paragrad.gen.training.fused import Body, Watched
+from paragrad.gen.training.replayed import Replayed
 from paragrad.gen.training.sums import positive
 
 T = TypeVar("T")
@@ -24,6 +28,9 @@ class Samples:
         context: the resolved parameter context.
         seed: of everything that is drawn.
         workers: threads; they pay where a sample waits, for a language model say, or for array work.
+
+    Attributes:
+        watched: a block in which bodies run without traces.
     """
 
     def __init__(self, context: Any, seed: int, workers: int = 1) -> None:
@@ -32,6 +39,8 @@ class Samples:
         self.rng = Random(seed)
         self._threads = Threads(workers) if workers > 1 else None
         self._many: Any = None
+        self.watched = Watched()
+        self._bodies: dict[Any, Body | Replayed] = {}
 
     def environment(self) -> Environment:
         """One execution's environment, with a generator of its own."""
@@ -44,6 +53,18 @@ class Samples:
             self._many = made.rng_many
         made._many = self._many
         return made
+
+    def body(self, gen_fn: Any, args: tuple[Any, ...], env: Environment, tracked: bool, role: str = "") -> Body | Replayed:
+        """A body that runs without traces, ready for an environment; the same one in every update of a loop.
+
+        Raises:
+            Unfit: it cannot.
+        """
+        key = gen_fn, tracked, role, env.size is None
+        found = self._bodies.get(key)
+        if found is None:
+            found = self._bodies[key] = _replayed(gen_fn, args, env, tracked) or Body(gen_fn, tracked)
+        return found.begin(env)
 
     def chunks(self, count: int, work: Callable[[Environment, range], T]) -> list[T]:
         """``work(environment, numbers)`` for ``count`` samples in chunks, in order.
@@ -71,6 +92,15 @@ class Samples:
         """End the threads."""
         if self._threads is not None:
             self._threads.close()
+
+
+def _replayed(gen_fn: Any, args: tuple[Any, ...], env: Environment, tracked: bool) -> Replayed | None:
+    if env.size is None or not isinstance(gen_fn, StaticGenerative):
+        return None
+    try:
+        return Replayed(gen_fn, args, env, tracked)
+    except Unfit:
+        return None
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import Any
 
 from paragrad.errors import UsageError
 from paragrad.gen.environment import Read
-from paragrad.gen.learning import ParamGradients, refuse_unfinished
+from paragrad.gen.learning import ParamGradients, push_all
+from paragrad.gen.parameters import ParameterRead
 
 
 class GradientSum:
@@ -20,7 +21,7 @@ class GradientSum:
     __slots__ = ("reads", "sums")
 
     def __init__(self) -> None:
-        self.reads: dict[Any, Read] = {}
+        self.reads: dict[Any, Read | ParameterRead] = {}
         self.sums: dict[Any, Any] = {}
 
     def add(self, found: ParamGradients) -> None:
@@ -35,27 +36,22 @@ class GradientSum:
 
     def merge(self, other: GradientSum) -> None:
         """Add another sum."""
+        if not other.sums:
+            return
         for id, grad in other.sums.items():
             self.sums[id] = self.sums[id] + grad if id in self.sums else grad
         self.reads.update({id: read for id, read in other.reads.items() if id not in self.reads})
 
     def push(self) -> None:
-        """Add everything to the stores it was read from; if one fails, what others got is taken back."""
-        refuse_unfinished(self.sums.items())
-        done: list[tuple[Read, Any]] = []
-        try:
-            for id, grad in self.sums.items():
-                read = self.reads[id]
-                read.store.increment_gradient(read.id, grad)
-                done.append((read, grad))
-        except BaseException:  # whatever went wrong, no half of it stays
-            for read, grad in done:
-                read.store.increment_gradient(read.id, grad, -1.0)
-            raise
+        """Add everything to where it was read; if one store fails, what others got is taken back."""
+        push_all([(id, self.reads[id], grad) for id, grad in self.sums.items()])
 
 
-def refuse_elsewhere(found: GradientSum, *optimizers: Any) -> None:
+def refuse_elsewhere(found: GradientSum, *optimizers: Any) -> bool:
     """Refuse gradients of which none goes to a store that an optimizer updates: nothing would ever learn.
+
+    Returns:
+        Whether there were any to look at; once is enough.
 
     Raises:
         UsageError: naming both stores.
@@ -63,14 +59,16 @@ def refuse_elsewhere(found: GradientSum, *optimizers: Any) -> None:
     parts = [part for optimizer in optimizers for part in getattr(optimizer, "parts", ())]
     stores = [part.store for part in parts if hasattr(part, "store")]
     if not stores or len(stores) < len(parts) or not found.sums:
-        return
+        return bool(found.sums)
     keys = {store.key for store in stores}
-    if all(found.reads[id].store.key not in keys for id in found.sums):
-        here = next(iter(found.reads.values())).store
+    stored = [found.reads[id].store for id in found.sums if isinstance(found.reads[id], Read)]
+    if len(stored) == len(found.sums) and all(store.key not in keys for store in stored):
+        here = stored[0]
         raise UsageError(
             f"the parameters are in {here!r}, the optimizer updates {stores[0]!r}: nothing would learn; give gen.init_optimizer "
             "and this loop the same context="
         )
+    return True
 
 
 def logsumexp(values: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from paragrad.gen.choices import choicemap
 from paragrad.gen.environment import Environment, resolved
 from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.learning import param_gradients
-from paragrad.gen.training.fused import Body, Unfit
+from paragrad.gen.training.densities import Unfit
 from paragrad.gen.training.samples import Samples, sampling
 from paragrad.gen.training.sums import GradientSum, positive, refuse_elsewhere
 from paragrad.gen.verbs import function_of, refuse_nan, refuse_unused
@@ -103,7 +103,8 @@ class _Learner:
         if ran is not None:
             body, densities = ran
             densities.seed(numpy.ones(len(examples)))
-            return body.gradient()
+            found: GradientSum = body.gradient()
+            return found
         total = GradientSum()
         for part in self.samples.chunks(len(examples), lambda env, numbers: self._traced(env, [examples[n] for n in numbers])):
             total.merge(part)
@@ -117,11 +118,11 @@ class _Learner:
         weights = self.samples.each(len(examples), lambda env, n: self.gen_fn.generate(*examples[n], env)[1])
         return float(sum(weights) / len(weights))
 
-    def _run(self, examples: list[Example], tracked: bool) -> tuple[Body, Any] | None:
+    def _run(self, examples: list[Example], tracked: bool) -> tuple[Any, Any] | None:
         if not self.fused:
             return None
         try:
-            body = Body(self.gen_fn, self.samples.environment(), tracked)
+            body = self.samples.body(self.gen_fn, (), self.samples.environment(), tracked)
             body.weigh_many((args, dict(constraints._values)) for args, constraints in examples)
             return body, body.densities_of()
         except Unfit:

@@ -96,14 +96,15 @@ def fit(
     history: list[float] = []
     with sampling(resolved(context), seed, workers) as samples:
         together = estimator.works_at_once(samples) if batched is None else batched
-        fused = True
+        fused, fits = True, False
         for number in range(iters):
             found = estimator.fused(samples, together) if fused else None
             if found is None:
                 fused, found = False, estimator.at_once(samples) if together else estimator.one_by_one(samples)
             history.append(found.objective)
             found.guide.merge(found.model)
-            refuse_elsewhere(found.guide, var_optimizer, model_optimizer)
+            if not fits:
+                fits = refuse_elsewhere(found.guide, var_optimizer, model_optimizer)
             found.guide.push()
             apply_update(var_optimizer)
             if model_optimizer is not None:
@@ -114,6 +115,4 @@ def fit(
 
 
 def _elbo(weights: Any) -> Signals:
-    import numpy
-
-    return Signals(weights[:, 0], weights, numpy.ones(weights.shape))
+    return Signals(weights[:, 0], weights, None)

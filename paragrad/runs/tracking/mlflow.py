@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.runs.tracking.base import Tracker
 
 TAG = "paragrad.run_id"
@@ -33,9 +33,7 @@ class MLflow(Tracker):
         try:
             self._module: Any = import_module("mlflow")
         except ImportError:
-            raise UsageError(
-                "the tracker 'mlflow' needs a package that is not installed; install it: pip install 'paragrad[mlflow]'"
-            ) from None
+            raise not_installed("the tracker 'mlflow'", "mlflow", "mlflow") from None
         self._client: Any = None
         self._run = ""
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.home import find_home
 from paragrad.runs.tracking.base import Tracker
 
@@ -102,4 +102,4 @@ def _writer_class() -> Any:
         except ImportError:
             continue
         return made or found.SummaryWriter
-    raise UsageError("the tracker 'tensorboard' needs a package that is not installed; install it: pip install 'paragrad[tensorboard]'")
+    raise not_installed("the tracker 'tensorboard'", "tensorboard", "tensorboard")

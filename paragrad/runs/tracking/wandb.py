@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from paragrad.errors import UsageError
+from paragrad.errors import not_installed
 from paragrad.home import find_home, made
 from paragrad.runs.tracking.base import Tracker
 
@@ -33,9 +33,7 @@ class WandB(Tracker):
         try:
             self._module: Any = import_module("wandb")
         except ImportError:
-            raise UsageError(
-                "the tracker 'wandb' needs a package that is not installed; install it: pip install 'paragrad[wandb]'"
-            ) from None
+            raise not_installed("the tracker 'wandb'", "wandb", "wandb") from None
         self._run: Any = None
 
     def start(self, run_id: str, settings: Mapping[str, Any]) -> None:

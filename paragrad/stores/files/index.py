@@ -6,7 +6,7 @@ record that holds everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,7 @@ class Known:
 
 
 _UNKNOWN = Known("", (), 0, ())
+_NOTHING: tuple[bytes, dict[str, Any], list[bytes]] = (b"", {}, [])
 
 
 class Index:
@@ -45,19 +46,28 @@ class Index:
         where: the manifest, as messages name it.
 
     Attributes:
-        number: of records so far. ``chain``: the digest of the last one.
+        number: of records so far. ``chain``: the digest of the last one. ``most``: the largest number there was.
         end: where the next data goes: pack and offset.
         settled: the pack where data ended at the last snapshot; everything before it is durable.
     """
 
     def __init__(self, where: Callable[[], str]) -> None:
         self._where = where
-        self.number = 0
+        self.number = self.most = 0
         self.chain = ""
         self.end = (1, 0)
         self.settled = 1
         self.documents: dict[str, bytes | Ref] = {}
         self.parameters: dict[str, Known] = {}
+        self._made = _NOTHING
+
+    def named(self, keys: Sequence[str]) -> dict[str, bytes | Ref]:
+        """Documents that exist."""
+        return {key: self.documents[key] for key in keys if key in self.documents}
+
+    def pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
+        """Pointers of the ids that exist."""
+        return {id: self.parameters[id].pointer() for id in ids if id in self.parameters}
 
     def apply(self, record: Record) -> list[Ref]:
         """Take over a record; returns the large documents that it supersedes.
@@ -67,6 +77,18 @@ class Index:
         """
         with self._ours():
             return self._apply(record)
+
+    def refuse_older(self) -> None:
+        """Refuse an index that was replaced by an older one while it was in use.
+
+        Raises:
+            Corrupted: it was.
+        """
+        if self.number < self.most:
+            raise Corrupted(
+                f"{self._where()} was replaced by an older one: it ends at record {self.number}, and there were {self.most}; "
+                "nothing was written: put the newer one back and open the store again"
+            )
 
     def copy_in(self, record: Record) -> Copy | None:
         """The data that a record carries a copy of.
@@ -92,7 +114,8 @@ class Index:
             raise Corrupted(f"{where}: a record is none of this library ({error!r:.120}); restore the directory from a backup") from error
 
     def _apply(self, record: Record) -> list[Ref]:
-        header, blobs = unpack(record[0])
+        header, blobs = self._made[1:] if record[0] is self._made[0] else unpack(record[0])
+        self._made = _NOTHING
         if header["whole"]:
             self.documents, self.parameters = {}, {}
             self.settled = int(header["end"][0])
@@ -102,6 +125,7 @@ class Index:
             )
         pack_number, offset = header["end"]
         self.number, self.end = int(header["number"]), (int(pack_number), int(offset))
+        self.most = max(self.most, self.number)
         self.chain = str(header["chain"]) if header["whole"] else record[1]
         documents: dict[str, bytes | Ref | None] = dict.fromkeys(header["gone"])
         documents.update(zip(header["documents"], blobs, strict=False))
@@ -135,13 +159,14 @@ class Index:
             copy: data of this commit that is not durable where it belongs.
         """
         front = {"number": self.number + 1, "chain": self.chain, "whole": False, "end": end, "parameters": {}}
-        return _payload({**front, "new": {id: (row.spec, row.shape, ref) for id, (row, ref) in new.items()}}, documents, copy)
+        self._made = _payload({**front, "new": {id: (row.spec, row.shape, ref) for id, (row, ref) in new.items()}}, documents, copy)
+        return self._made[0]
 
     def snapshot(self) -> bytes:
         """The payload of a record that holds everything."""
         front = {"number": self.number, "chain": self.chain, "whole": True, "end": self.end, "new": {}}
         known = {id: (each.spec, each.shape, each.count, each.roots) for id, each in self.parameters.items()}
-        return _payload({**front, "parameters": known}, self.documents, None)
+        return _payload({**front, "parameters": known}, self.documents, None)[0]
 
     def blobs(self) -> set[str]:
         """Where the large documents are."""
@@ -152,7 +177,10 @@ def _shape(found: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in found)
 
 
-def _payload(front: Mapping[str, Any], documents: Mapping[str, bytes | Ref | None], copy: Copy | None) -> bytes:
+def _payload(
+    front: Mapping[str, Any], documents: Mapping[str, bytes | Ref | None], copy: Copy | None
+) -> tuple[bytes, dict[str, Any], list[bytes]]:
+    """A record's payload, and what ``unpack`` would find in it."""
     inline = {key: content for key, content in documents.items() if isinstance(content, bytes)}
     header: dict[str, Any] = {
         **front,
@@ -161,4 +189,5 @@ def _payload(front: Mapping[str, Any], documents: Mapping[str, bytes | Ref | Non
         "large": {key: content for key, content in documents.items() if isinstance(content, Ref)},
         "copy": None if copy is None else copy[:2],
     }
-    return pack(header, [*inline.values(), *([] if copy is None else [copy[2]])])
+    blobs = [*inline.values(), *([] if copy is None else [copy[2]])]
+    return pack(header, blobs), header, blobs

@@ -5,6 +5,7 @@
     manifest/N       the index: a snapshot, then one record per commit; a record is the commit marker
     data/N           packs of versions, append only
     large/NAME       large documents (gradients, optimizer states), one file each
+    reached          how many records there were
 
 A commit writes the data, synchronises it, then writes and synchronises the record. What no record
 names is no part of the store: the next writer cuts it off, the next to open sweeps it.
@@ -20,14 +21,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from paragrad.disk import sync_folder
 from paragrad.errors import Corrupted, StoreError
 from paragrad.stores.files.manifest import Manifest, Ticket
-from paragrad.stores.files.posix import close, read_at, replace, sync_file, write_at
+from paragrad.stores.files.posix import close, posix_locks, read_at, replace, sync_file, write_at
+from paragrad.stores.files.reached import Reached
 from paragrad.stores.files.records import Part, Record
 
 _FORMAT, _VERSION = "paragrad files", 1
@@ -35,7 +36,7 @@ _MARK = json.dumps({"format": _FORMAT, "version": _VERSION})
 _PACK_BYTES = 256 << 20
 _PAGE = 4096
 _DOOMED = 8
-_OWN = ("lock", "paragrad.json")
+_OWN = ("lock", "paragrad.json", "reached")
 
 
 class LocalFiles:
@@ -62,6 +63,7 @@ class LocalFiles:
         self._dirty: set[str] = set()
         self._doomed: list[str] = []
         self._manifest = Manifest(root / "manifest")
+        self._reached = Reached(root / "reached")
         self._lock = -1
         self._prepare()
 
@@ -93,7 +95,7 @@ class LocalFiles:
         Raises:
             StoreError: another process has kept the lock for ``wait`` seconds.
         """
-        fcntl = _fcntl()
+        fcntl = posix_locks()
         deadline = time.monotonic() + self.wait
         pause = 0.0002
         while True:
@@ -137,13 +139,19 @@ class LocalFiles:
         """The last record; the caller still holds the lock."""
         return self._manifest.ticket()
 
-    def settle(self, ticket: Ticket, durable: bool, superseded: Collection[str]) -> None:
-        """The record is durable from here on, if that is asked for; what it supersedes goes when it is."""
+    def settle(self, ticket: Ticket, number: int, durable: bool, superseded: Collection[str]) -> None:
+        """Record ``number`` is durable from here on, if that is asked for; what it supersedes goes when it is."""
         self._doomed.extend(superseded)
         if durable or len(self._doomed) > _DOOMED:
             doomed, self._doomed = self._doomed, []
             self._manifest.sync(ticket)
             self.drop(doomed)
+            durable = True
+        self._reached.note(number, durable)
+
+    def refuse_fewer(self, number: int) -> None:
+        """Refuse a manifest that has lost records; it ends at ``number``."""
+        self._reached.refuse_fewer(number, self._manifest.place)
 
     def sync_data(self, packs: Collection[int] = ()) -> None:
         """Data that was added is durable from here on; also what other processes added to ``packs``."""
@@ -253,6 +261,7 @@ class LocalFiles:
         self._packs, self._lock = {}, -1
         self._dirty.clear()
         self._manifest.close()
+        self._reached.close()
 
     def _pack(self, name: str, create: bool = False) -> int:
         """The descriptor of a pack, opened on first use."""
@@ -269,14 +278,6 @@ class LocalFiles:
         if kept != fd:  # another thread was faster
             os.close(fd)
         return kept
-
-
-def _fcntl() -> Any:
-    try:
-        import fcntl
-    except ImportError:
-        raise StoreError("a store in a directory needs file locks of a POSIX system; use 'sqlite:///file.db' here") from None
-    return fcntl
 
 
 def _refuse_foreign(mark: Path) -> None:

@@ -51,9 +51,11 @@ class Manifest:
         Raises:
             Corrupted: a record was changed, or the file was cut.
         """
-        if self._fd < 0 or os.fstat(self._fd).st_nlink == 0 or (locked and self._superseded()):
+        known = os.fstat(self._fd) if self._fd >= 0 else None
+        if known is None or known.st_nlink == 0 or (locked and self._superseded()):
             self._open_newest()
-        size = os.fstat(self._fd).st_size
+            known = os.fstat(self._fd)
+        size = known.st_size
         if size == self._position:
             return []
         if size < self._position:
@@ -84,7 +86,7 @@ class Manifest:
         return self._number, self._position
 
     def sync(self, ticket: Ticket) -> None:
-        """The record that ends there is durable from here on. Threads that wait for one another share the work."""
+        """The record that ends there is durable from here on."""
         with self._syncing:
             if ticket <= self._synced:
                 return

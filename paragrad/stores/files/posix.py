@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from paragrad.disk import begin_to_sync, sync_folder
+from paragrad.errors import StoreError
 
 _MOST = 1 << 30
 _PIECE = 1 << 20
@@ -61,3 +63,16 @@ def close(*fds: int) -> None:
     for fd in fds:
         if fd >= 0:
             os.close(fd)
+
+
+def posix_locks() -> Any:
+    """The module of file locks.
+
+    Raises:
+        StoreError: this system has none.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        raise StoreError("a store in a directory needs file locks of a POSIX system; use 'sqlite:///file.db' here") from None
+    return fcntl

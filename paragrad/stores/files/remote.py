@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
 
-from paragrad.errors import Corrupted, StoreError, UsageError
+from paragrad.errors import Corrupted, StoreError, UsageError, not_installed
 from paragrad.stores.files.records import Part, Record, frame, whole
 from paragrad.stores.urls import redacted, scheme_of
 
@@ -121,9 +121,12 @@ class RemoteFiles:
         """Nothing waits here."""
         return 0, 0
 
-    def settle(self, ticket: tuple[int, int], durable: bool, superseded: Collection[str]) -> None:
+    def settle(self, ticket: tuple[int, int], number: int, durable: bool, superseded: Collection[str]) -> None:
         """What a record supersedes goes; the record itself is durable already."""
         self.drop(superseded)
+
+    def refuse_fewer(self, number: int) -> None:
+        """Nothing says here how many records there were."""
 
     def sync_data(self, packs: Collection[int] = ()) -> None:
         """Nothing waits here."""
@@ -254,7 +257,7 @@ def _filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError:
-        raise UsageError(f"{redacted(url)!r} needs fsspec: pip install 'paragrad[files]'") from None
+        raise not_installed(repr(redacted(url)), "fsspec", "files") from None
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from paragrad.errors import Conflict, Corrupted, UnknownName
 from paragrad.protocols.space import Space
-from paragrad.stores.backend import Change, Decide, Pointer, Row
+from paragrad.stores.backend import Change, Pointer, Row
 from paragrad.stores.files import rows
 from paragrad.stores.files.index import Copy, Index
 from paragrad.stores.files.places import open_files, translated
@@ -20,7 +20,7 @@ from paragrad.stores.files.reading import Reader
 from paragrad.stores.files.records import digest
 from paragrad.stores.files.versions import Ref
 from paragrad.stores.files.writing import Batch
-from paragrad.stores.native import Native
+from paragrad.stores.grouping import REFUSALS, Grouped, Job
 from paragrad.stores.publish import Draft
 from paragrad.stores.sealing import pack, unpack
 from paragrad.stores.urls import redacted
@@ -29,7 +29,7 @@ _LARGE = 32_768
 """Bytes from which a document has a file of its own."""
 
 
-class FileStore(Native):
+class FileStore(Grouped):
     """Versions, gradients, releases and states in files.
 
     Args:
@@ -58,7 +58,7 @@ class FileStore(Native):
             self._state = Index(partial(self._files.place, ""))  # no way back to the store: it closes when it is dropped
             self._reader = Reader(self._files)
             try:
-                self._begin()
+                self._load()
             except BaseException:
                 self._files.close()
                 raise
@@ -79,23 +79,38 @@ class FileStore(Native):
 
     # The six methods of Backend.
 
-    def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
-        deadline = time.monotonic() + self.retry_seconds
+    def _write_jobs(self, jobs: Sequence[Job]) -> None:
+        """One record for each, one synchronisation for all."""
         self._renew_after_fork()
+        durable, superseded = False, list[str]()
+        with translated(self):
+            with self._files.exclusive():
+                for job in jobs:
+                    try:
+                        superseded += self._perform(job)
+                    except REFUSALS as error:
+                        job.error = error
+                    durable = durable or (job.durable and job.wrote)
+                ticket, number = self._files.ticket(), self._state.number
+            if any(job.wrote for job in jobs):
+                self._files.settle(ticket, number, durable, superseded)
+
+    def _perform(self, job: Job) -> list[str]:
+        """Decide and write one change; returns what it supersedes."""
+        deadline = time.monotonic() + self.retry_seconds
         while True:
             with translated(self):
-                with self._lock, self._files.exclusive():
-                    with self._reading:
-                        self._catch_up(locked=True)
-                        base = self._state.number
-                    change = decide(self._documents(keys), self._pointers(ids))
-                    if not change.rows and not change.documents:
-                        return change.result
-                    superseded = self._write_change(change, durable, base)
-                    ticket = self._files.ticket()
-                if superseded is not None:
-                    self._files.settle(ticket, durable, superseded)
-                    return change.result
+                with self._reading:
+                    self._catch_up(locked=True)
+                    base, kept, pointers = self._state.number, self._state.named(job.keys), self._state.pointers(job.ids)
+                change = job.decide(self._all_opened(kept), pointers)
+                job.result = change.result
+                if not change.rows and not change.documents:
+                    return []
+                superseded = self._write_change(change, job.durable, base)
+            if superseded is not None:
+                job.wrote = True
+                return superseded
             if time.monotonic() > deadline:
                 raise Conflict(f"{self!r} is written by others all the time; nothing was changed in {self.retry_seconds:.0f} s; try again")
 
@@ -140,9 +155,12 @@ class FileStore(Native):
         return Ref(self._files.put_large(content), 0, len(content), digest([key.encode(), content]), 0)
 
     def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
         with self._known() as index:
-            kept = {key: index.documents[key] for key in keys if key in index.documents}
+            kept = index.named(keys)
+        return self._all_opened(kept)
+
+    def _all_opened(self, kept: Mapping[str, bytes | Ref]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
         for key, content in kept.items():
             opened = self._opened(key, content)
             if opened is not None:
@@ -169,7 +187,7 @@ class FileStore(Native):
 
     def _pointers(self, ids: Sequence[str]) -> dict[str, Pointer]:
         with self._known() as index:
-            return {id: index.parameters[id].pointer() for id in ids if id in index.parameters}
+            return index.pointers(ids)
 
     def _row(self, id: str, at: int | None = None) -> Row | None:
         with self._known() as index:
@@ -230,13 +248,15 @@ class FileStore(Native):
         """Take over what other writers did; the caller holds ``_reading``, or is alone."""
         for record in self._files.news(locked):
             self._state.apply(record)
+        self._state.refuse_older()
 
-    def _begin(self) -> None:
+    def _load(self) -> None:
         """Make the index of a new store or read it, and clear away what dead writers left."""
         with self._files.exclusive():
             if self._files.fresh():
                 self._state.apply(self._files.snapshot(self._state.snapshot()))
             self._recover_copies()
+            self._files.refuse_fewer(self._state.number)
             self._files.sweep(self._state.blobs(), self._state.end)
 
     def _recover_copies(self) -> None:
@@ -250,4 +270,4 @@ class FileStore(Native):
     def _renew_after_fork(self) -> None:
         """In a child process nothing of the parent's is used, its locks neither."""
         if self._files.check():
-            self._lock, self._reading = threading.RLock(), threading.Lock()
+            self._reading = threading.Lock()
