@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISFIFO, S_ISREG
 from threading import Lock
 from typing import Any
 
@@ -97,10 +98,18 @@ def read(path: Path) -> dict[str, Blob]:
         DataError: missing, not of this library, of a newer one, cut, or damaged.
     """
     try:
+        if not S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write into it
+            raise DataError(f"{path} cannot be read: it is a {_kind(path)}; a checkpoint is a regular file, so copy it into one")
         with FileIO(os.fspath(path), "r") as file:
             return _blobs(file, path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _kind(path: Path) -> str:
+    """What is there instead of a file, in words."""
+    mode = os.stat(path).st_mode
+    return "folder" if S_ISDIR(mode) else "pipe" if S_ISFIFO(mode) else "device or socket"
 
 
 def _blobs(file: FileIO, path: Path) -> dict[str, Blob]:

@@ -147,5 +147,6 @@ def require_gain(result: Any, wanted: bool) -> None:
     if wanted and not result.significant:
         test = result.test or result.validation
         means = (test.before.mean.value, test.after.mean.value) if test is not None else ()
-        gain = f" ({' → '.join(figure(mean, are_shares(*means)) for mean in means)})" if means else ""
+        shares = test is not None and are_shares(*test.before.scores, *test.after.scores)
+        gain = f" ({' → '.join(figure(mean, shares) for mean in means)})" if means else ""
         raise ConditionNotMet(f"--require-gain: no gain was proven{gain}")

@@ -165,7 +165,8 @@ def function_of(f: Any) -> GenerativeFunction:
         UsageError: it is none.
     """
     if not isinstance(f, GenerativeFunction):
-        raise UsageError(f"{f!r:.80} is no generative function; decorate it with @gen.generative")
+        fix = "give its .gen_fn, the function it draws from" if hasattr(f, "gen_fn") else "decorate it with @gen.generative"
+        raise UsageError(f"{f!r:.80} is no generative function; {fix}")
     return f
 
 

@@ -8,6 +8,7 @@ further by the numeric rules (the score-function or REINFORCE estimator, William
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from random import Random
 from typing import Any
 
@@ -20,7 +21,7 @@ from paragrad.trace.bundle import Bundle
 from paragrad.trace.nodes import Node
 from paragrad.trace.operation import TABLE, Operation
 from paragrad.trace.state import within
-from paragrad.trace.values import is_numeric
+from paragrad.trace.values import is_number, is_numeric
 from paragrad.trace.variable import Variable
 
 TABLE.add(Operation(LIKELIHOOD, lambda: None))  # says that there may be samples in a graph
@@ -127,9 +128,16 @@ def stochastic(draw: Any = None, *, baseline: float | None = None) -> Any:
         draw: ``draw(rng, *arguments)`` on plain values, or a generative function.
         baseline: the score to compare with; default: the mean of the other scores of the same backward, or 0 when there is none.
             It changes the variance of the gradient, never its mean.
+
+    Raises:
+        UsageError: ``draw`` is a node already, or ``baseline`` is no finite number.
     """
+    if baseline is not None and not (is_number(baseline) and isfinite(baseline)):
+        raise UsageError(f"baseline={baseline!r:.40} is no score to compare with; give a number, or None for the mean of the others")
     if draw is None:
         return lambda function: stochastic(function, baseline=baseline)
+    if isinstance(draw, Stochastic) or hasattr(draw, "gen_fn"):
+        raise UsageError(f"{draw!r:.80} is a node already; give pg.stochastic the function that draws, or a generative function")
     if hasattr(draw, "argument_grads") and hasattr(draw, "simulate"):
         return registry.facets.get("stochastic")(draw, baseline)
     return Stochastic(draw, baseline)

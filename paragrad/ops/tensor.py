@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from paragrad.ops.shapes import arrayed, broadcast, raw, unbroadcast
+from paragrad.trace.foreign import without_tensors
 from paragrad.trace.operation import STOP, Operation, Rule
 from paragrad.trace.record import operate
 from paragrad.trace.variable import Variable
@@ -35,7 +36,7 @@ def traced(name: str, fn: Callable[..., Any], argnames: tuple[str, ...], *rules:
     op.rules["numeric"] = rules + (STOP,) * (len(argnames) - len(rules))
 
     def call(*args: Any) -> Any:
-        return operate(op, args) if any(map(_holds, args)) else fn(*args)
+        return operate(op, args) if any(map(_holds, args)) else fn(*without_tensors(args))
 
     return call
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
@@ -75,6 +76,8 @@ class StoreOptimizer:
         return self._own is not None and self._own() is not NotImplemented
 
     def _stepped(self, gradients: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int], dict[str, Any]]:
+        import numpy
+
         entries = {id: self.store.get_entry(id) for id in self.ids}
         state = self.store.state(self.state_name)
         arrays = {id: floats(id, entry.value) for id, entry in entries.items()}
@@ -85,7 +88,12 @@ class StoreOptimizer:
         for part in parts:
             before = self.conf.resume(part, state)
             part.values.flags.writeable = False
-            after, kept = _checked(self.conf, part, self.conf.step(part.values, _together(part, flat), before))
+            arrayed = any(hasattr(entries[id].value, "shape") for id in part.ids)
+            with (
+                nullcontext() if arrayed else numpy.errstate(over="ignore", invalid="ignore")
+            ):  # a number that overflows is refused by name
+                made = self.conf.step(part.values, _together(part, flat), before)
+            after, kept = _checked(self.conf, part, made)
             states.append((part, kept))
             values.update(self._split(part, after, entries))
         return values, {id: entry.version for id, entry in entries.items()}, {self.state_name: self.conf.document(states)}

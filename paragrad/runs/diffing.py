@@ -10,7 +10,7 @@ from typing import Any
 from paragrad.data.reading import decode
 from paragrad.errors import UsageError
 from paragrad.journal.runs import Runs
-from paragrad.runs.records import recorded
+from paragrad.runs.records import recorded, shares_of
 from paragrad.spaces import from_spec
 from paragrad.spaces.wording import diff_text
 from paragrad.trainers.statistics import Comparison, compare
@@ -94,7 +94,8 @@ def compared(a: Record, b: Record) -> tuple[Comparison, list[tuple[Record, Recor
         raise UsageError(
             f"runs {a['run_id']} and {b['run_id']} share no held-out row, so they cannot be compared; use the same data and seed"
         )
-    return compare([x["after"]["score"] for x, _ in pairs], [y["after"]["score"] for _, y in pairs]), pairs
+    bounded = shares_of(a) and shares_of(b)
+    return compare([x["after"]["score"] for x, _ in pairs], [y["after"]["score"] for _, y in pairs], bounded=bounded), pairs
 
 
 def _key(row: Record) -> str:

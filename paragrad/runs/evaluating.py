@@ -37,7 +37,7 @@ class Scored:
     def __str__(self) -> str:
         low, high = self.interval
         calls = self.spent["calls"] + self.spent["guide_calls"]
-        shares = are_shares(self.score)
+        shares = are_shares(*self.found.scores)
         return f"{figure(self.score, shares)} {interval(low, high, shares)} on {plural(len(self.rows), 'row')} · {plural(calls, 'call')}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paragrad.llm.secrets import redact
+from paragrad.protocols.shares import are_shares as are_shares
 from paragrad.spaces.wording import visible
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -25,11 +26,6 @@ def percent(share: float | None, digits: int = 0) -> str:
 def points(gain: float) -> str:
     """A difference of shares in points: ``+83.5``."""
     return f"{gain * 100:+.1f}"
-
-
-def are_shares(*scores: float | None) -> bool:
-    """Whether scores that stand side by side are all shares; else all of them are shown as plain numbers."""
-    return all(score is None or not math.isfinite(score) or 0 <= score <= 1 for score in scores)
 
 
 def figure(value: float | None, shares: bool, digits: int = 1) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from paragrad.checkpoints.atomic import put, replacing
 from paragrad.errors import JournalError
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import ItemEvidence
+from paragrad.protocols.shares import are_shares
 from paragrad.trainers.result import HeldOut, Result
 
 FILE = "result.json"
@@ -62,6 +64,16 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as file:
         put(file, text.encode())
+
+
+def shares_of(record: Mapping[str, Any]) -> bool:
+    """Whether a run's scores are shares of 1: those of its rows, and the means of everything it tried."""
+    test = record.get("test") or {}
+    passes = [record.get("baseline"), record.get("score"), test.get("before"), test.get("after")]
+    means = [entry.get(name) for entry in record.get("history") or () for name in ("before", "after")]
+    rows = [row[name]["score"] for row in record.get("rows") or () for name in ("before", "after")]
+    known = [*(one["score"] for one in passes if one), *rows, *(mean for mean in means if isinstance(mean, float | int))]
+    return are_shares(*known)
 
 
 def _rows(test: HeldOut, rows: Any) -> list[dict[str, Any]]:

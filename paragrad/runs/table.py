@@ -8,7 +8,7 @@ from typing import Any
 
 from paragrad.runs.figures import are_shares, change, duration, figure, interval, money, one_line, p_value, pad, plural, safe, solid
 from paragrad.runs.lines import LABEL, WIDTH, Line, Part, diff_parts, facts, labelled, plain
-from paragrad.runs.records import record_of
+from paragrad.runs.records import record_of, shares_of
 
 BAR = 30
 LONGEST_DIFF = 6  # lines of one parameter's difference
@@ -30,15 +30,17 @@ def scores(record: Record) -> list[Line]:
     """Before and after, with intervals; on held-out rows when there are some, else on validation rows."""
     test = record.get("test")
     if test is None:
-        return [*_both("CHECKED", record["baseline"], record["score"]), *_gain(record["gain"], record["significant"], record)]
-    lines = _both("HELD OUT", test["before"], test["after"])
+        return [
+            *_both("CHECKED", record["baseline"], record["score"], shares_of(record)),
+            *_gain(record["gain"], record["significant"], record),
+        ]
+    lines = _both("HELD OUT", test["before"], test["after"], shares_of(record))
     counts = (f"fixed {test['fixed']}", f"broken {test['broken']}", f"same {test['same']}")
     return [*lines, *_gain(test["gain"], record["significant"], record), labelled("", f"{'rows':<9}", " · ".join(counts))]
 
 
-def _both(label: str, before: Record, after: Record) -> list[Line]:
+def _both(label: str, before: Record, after: Record, shares: bool) -> list[Line]:
     found = []
-    shares = are_shares(before["score"], after["score"])
     for head, name, one, style in ((label, "before", before, "dim"), ("", "after", after, "accent")):
         low, high = one.get("low"), one.get("high")
         around = ""
@@ -58,8 +60,7 @@ def _gain(gain: Record, significant: bool, record: Record) -> list[Line]:
     if one.get("n") == 1:
         verdict = ("better", "good") if significant else ("no better", "bad")
         return [labelled("", f"{'gain':<7}", (pad(f"{score:+.3g}", 8, right=True), "strong"), "  one number, taken as exact: ", verdict)]
-    test = record.get("test")
-    shares = are_shares(*(part["score"] for part in ((test["before"], test["after"]) if test else (record["baseline"], record["score"]))))
+    shares = shares_of(record)
     unit = "points " if shares else ""
     around = f"[{change(gain['low'], shares)}, {change(gain['high'], shares)}]"
     return [
@@ -83,12 +84,7 @@ def example(record: Record) -> list[Line]:
     if not rows or not record.get("diffs"):
         return []
     fixed = [row for row in rows if (row["after"]["score"] or 0) > (row["before"]["score"] or 0)]
-    return answers((fixed or rows)[0], shares=rows_are_shares(rows))
-
-
-def rows_are_shares(rows: Sequence[Record]) -> bool:
-    """Whether every score of every row is a share."""
-    return are_shares(*(row[name]["score"] for row in rows for name in ("before", "after")))
+    return answers((fixed or rows)[0], shares=shares_of(record))
 
 
 def answers(row: Record, label: str = "EXAMPLE", *, shares: bool = True) -> list[Line]:
@@ -140,6 +136,8 @@ def changes(record: Record) -> list[Line]:
             found.append(first)
     if not record["significant"]:
         found.append(labelled("", ("not taken: the values you started with stay", "dim")))
+    if str(record.get("stopped")).endswith("still gained"):
+        found.append(labelled("", (f"{safe(record['stopped'])}: fit again from here, or with larger steps", "dim")))
     return found
 
 

@@ -173,7 +173,8 @@ def _plus(acc: Accumulator, term: Any, exact: bool) -> tuple[Any, ...]:
     if exact:
         return _grown_arrays(acc.terms, numpy.asarray(term, dtype="float64"))
     if acc.terms:
-        return ((acc.terms[0] + term).astype(working_dtype(acc), copy=False),)
+        with numpy.errstate(over="ignore", invalid="ignore"):  # a sum that is no number is refused by the step, by name
+            return ((acc.terms[0] + term).astype(working_dtype(acc), copy=False),)
     return (numpy.array(term, dtype=working_dtype(acc)),)
 
 

@@ -8,7 +8,6 @@ by the server: each push names the shape it was made for.
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -72,8 +71,7 @@ class Appending(Grouped):
         """Append once, unless ``mark`` exists, and make it; False: ``fit`` is no longer what pushes must have."""
 
     def _push(self, name: str, delta: Any, scale: float, token: str | None) -> None:
-        if self._pid != os.getpid():
-            self._begin()
+        self._process.renew(self._after_fork)
         mark = token_key(name, token) if token is not None else None
         key = list_key(name)
         while True:

@@ -25,7 +25,7 @@ class DeviceLive:
         self.tokens: set[str] = set()
         self.moved = False
         self._device = device
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._buffer: Any = None
         self._count = 0
         self.load(acc)

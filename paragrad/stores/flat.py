@@ -140,9 +140,10 @@ class Flat:
         sums, before = self.sums, self.buffer
         if not self.clean and self.touched != self.count:
             self.settle()
-        if self.unfinished(sums):
+        doubt = self.unfinished(sums)
+        if doubt:
             raise self._unfinished(sums, "gradient")
-        made, after = rule.step(before, sums, state)
+        made, after = rule.step(before, sums, state) if doubt is None or not self.strict else _quietly(rule.step, before, sums, state)
         if after:
             for key, item in after.items():
                 if item is sums:
@@ -186,8 +187,16 @@ def held_versions(most: int, size: int) -> int:
     return min(most, max(2, MEMORY // max(1, size)))
 
 
-def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
-    """A function that says whether an array of this shape holds nan or infinity.
+def _quietly(step: Callable[..., Any], *args: Any) -> Any:
+    """A step on very large gradients without numpy's warnings: what overflows is refused with an error of its own."""
+    import numpy
+
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        return step(*args)
+
+
+def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool | None]:
+    """A function that says whether an array of this shape holds nan or infinity: None for no, False for no, but very large numbers.
 
     The sum of squares says so in one pass: all its terms have one sign, so nothing cancels. Only where it is not
     finite, which large numbers make it too, each element is looked at.
@@ -197,4 +206,4 @@ def unfinished_in(shape: tuple[int, ...]) -> Callable[[Any], bool]:
     # unlike dot, vdot does not warn where squares are too large; behind it, without the look for arrays of other libraries
     vdot = getattr(numpy.vdot, "_implementation", numpy.vdot)
     look, finite = numpy.isfinite, numpy.empty(shape, "bool")
-    return lambda found: not isfinite(vdot(found, found)) and not look(found, finite).all()
+    return lambda found: None if isfinite(vdot(found, found)) else not look(found, finite).all()

@@ -34,7 +34,7 @@ class FlatLive:
         self.template = Accumulator(acc.shape, acc.dtype)
         self.lock = flat.locks[place]
         shape = flat.shapes[place]
-        self.view = None if shape is None else flat.sums[self.start : flat.starts[place + 1]].reshape(shape)
+        self.view: Any = None if shape is None else flat.sums[self.start : flat.starts[place + 1]].reshape(shape)
         self.tokens = tokens
         self.moved = self.busy = False
         self.sums: tuple[Any, ...] = (self, Stripe(self.template)) if has_second(self.template) else ()

@@ -7,7 +7,6 @@ its group have written; one that is refused writes nothing and leaves the others
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from paragrad.errors import ParagradError
 from paragrad.stores.backend import Decide, Moved, Pointer, Row
+from paragrad.stores.forks import PerProcess
 from paragrad.stores.ids import gradient_key, parameter_key
 from paragrad.stores.layout import pointer_bytes, pointer_from
 from paragrad.stores.native import Native
@@ -134,26 +134,29 @@ class Grouped(Native):
     """A KeyValueStore whose changes are written in groups."""
 
     _turn: Turn
-    _pid: int
+    _process: PerProcess
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """See ``Backend``."""
         store = super().__new__(cls, *args, **options)
+        store._process = PerProcess()
         store._begin()
         return store
 
     def _begin(self) -> None:
         """Start with nobody waiting; in a forked process the parent's threads do not exist."""
         self._turn = Turn()
-        self._pid = os.getpid()
+
+    def _after_fork(self) -> None:
+        """Make anew what must not be the parent's."""
+        self._begin()
 
     @abstractmethod
     def _write_jobs(self, jobs: Sequence[Job]) -> None:
         """Decide and write all of ``jobs``, each all or nothing, for the price of one; a refusal becomes its job's ``error``."""
 
     def _change(self, keys: Sequence[str], ids: Sequence[str], decide: Decide, durable: bool = True) -> Any:
-        if self._pid != os.getpid():
-            self._begin()
+        self._process.renew(self._after_fork)
         job = Job(keys, ids, decide, durable)
         self._turn.join(job, self._write_jobs)
         return job.result

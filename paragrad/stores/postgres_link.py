@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from paragrad.errors import StoreError, UsageError, not_installed
 from paragrad.stores import postgres_arrays
 from paragrad.stores import postgres_tables as tables
+from paragrad.stores.forks import PerProcess
 from paragrad.stores.urls import redacted
 
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -78,11 +79,11 @@ class Link:
         self.store = store
         self.wait = wait
         self.closed = False
+        self._process = PerProcess()
         self._renew()
         self.call(self._prepare, patient=False)
 
     def _renew(self) -> None:
-        self._pid = os.getpid()
         self._free: deque[Any] = deque()
         self._writers: deque[Writer] = deque()
 
@@ -122,17 +123,20 @@ class Link:
 
     def close(self) -> None:
         """Close the connections that are not in use; the rest closes when it is given back."""
-        if self._pid == os.getpid():
+        if self._process.own():
             self.closed = True
             while self._free:
                 self._free.pop().close()
 
     def _check(self) -> None:
-        if self._pid != os.getpid():  # after a fork the parent's connections must neither be used nor closed
-            self._inherited = self._free
-            self._renew()
+        self._process.renew(self._after_fork)
         if self.closed:
             raise StoreError(f"{self.store} is closed; open it again")
+
+    def _after_fork(self) -> None:
+        """The parent's connections must neither be used nor closed."""
+        self._inherited = self._free
+        self._renew()
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:

@@ -58,7 +58,7 @@ class Publishing(Gradients):
         Args:
             id: a string, or a pair (function, name).
             value: the first value.
-            space: where values live; found from the type of a text, number, bool or array.
+            space: where values live; None: the space that a Parameter of this value has.
             expect: the version that must be the current one; 0: there must be none, so of several that begin one wins.
 
         Returns:

@@ -77,23 +77,44 @@ class SQLiteStore(Grouped):
         self._pool.check()
         try:
             with self._pool.lock:  # not while another thread closes the writer
-                self._write_all(jobs)
+                one_by_one = not self._write_all(jobs)
+                for job in jobs if one_by_one else ():
+                    self._write_one(job)
         except sqlite3.Error as error:
             raise translate(error, self, self.wait) from error
 
-    def _write_all(self, jobs: Sequence[Job]) -> None:
-        """One transaction; nothing of it stays when that fails."""
-        writer = self._pool.begin(any(job.durable for job in jobs))
+    def _write_one(self, job: Job) -> None:
+        """A job of a group that was rolled back because of one of them: what is wrong with one is no error of the others."""
+        job.error = None
         try:
+            self._write_all([job])
+        except sqlite3.Error as error:
+            job.error = translate(error, self, self.wait)
+        except REFUSALS as error:
+            job.error = error
+
+    def _write_all(self, jobs: Sequence[Job]) -> bool:
+        """One transaction; nothing of it stays when that fails. False: SQLite refuses one of several, and none was written."""
+        try:
+            writer = self._pool.begin(any(job.durable for job in jobs))
             self._verified.begin(writer)
-            for job in jobs:
-                _perform(writer, job, self._verified)
+            try:
+                for job in jobs:
+                    _perform(writer, job, self._verified)
+            except (sqlite3.Error, *REFUSALS):
+                if len(jobs) == 1:
+                    raise
+                self._undo()
+                return False
             writer.execute("COMMIT")
+            return True
         except BaseException:
-            self._verified.forget()
-            if writer.in_transaction:
-                writer.execute("ROLLBACK")
+            self._undo()
             raise
+
+    def _undo(self) -> None:
+        self._verified.forget()
+        self._pool.undo()
 
     def _documents(self, keys: Sequence[str]) -> dict[str, bytes]:
         with translated(self, self.wait), self._pool.reading() as connection:

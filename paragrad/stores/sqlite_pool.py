@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paragrad.errors import StoreError
+from paragrad.stores.forks import PerProcess, tell_of_forks
 from paragrad.stores.sqlite_errors import BUSY, code_of
 from paragrad.stores.sqlite_tables import APPLICATION, CREATE, SCHEMA
 
@@ -20,6 +21,8 @@ _LOG_PAGES = 2000
 _LOG_BYTES = _LOG_PAGES * 4120
 _STEP_BYTES, _STEP_COMMITS, _FIRST_COMMITS = 1 << 20, 32, 8
 """The log grows ahead by so many bytes at every so many durable commits, from the eighth on."""
+_REST_SECONDS = 5.0
+"""A fork waits so long for a commit that is under way."""
 
 
 class Pool:
@@ -34,23 +37,53 @@ class Pool:
         self.path = path
         self.wait = wait
         self.closed = False
+        self._process = PerProcess()
+        self._resting = False
         self._file: tuple[int, int] | None = None
+        self._log_path = f"{os.path.realpath(path)}-wal"  # SQLite follows links too
         self._renew()
         self._prepare(self._open_writer())
         self._file = self._found(self.path)
+        tell_of_forks(self)
 
     def _renew(self) -> None:
-        self._pid = os.getpid()
         self._free: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._synchronous = ""
         self._durable_commits = 0
+        self._log: tuple[int, int] | None = None
         self.lock = threading.Lock()
 
     def _after_fork(self) -> None:
         """In a child the parent's connections must neither be used nor closed."""
         self._inherited = (self._free, self._writer)
         self._renew()
+
+    def before_fork(self) -> None:
+        """Close what is not in use.
+
+        SQLite's notes of the locks that a process has would be the child's too, and the locks themselves not: so it would wait for ever for
+        a commit of the parent that it has not got, and the log would be taken away under it.
+        """
+        self._resting = self._process.own() and not self.closed and self.lock.acquire(timeout=_REST_SECONDS)
+        if self._resting:
+            self._close_idle()
+
+    def after_fork(self) -> None:
+        """Go on; the next use opens connections."""
+        if self._resting:
+            self._resting = False
+            self.lock.release()
+
+    def _close_idle(self) -> None:
+        """Close the writer and the readers that nobody uses; the caller holds ``lock``."""
+        self._log = None
+        with suppress(IndexError):
+            while True:
+                self._free.pop().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def borrow(self) -> sqlite3.Connection:
         """A connection for reads; give it back."""
@@ -92,6 +125,8 @@ class Pool:
             StoreError: the file was deleted or replaced; nothing was written.
         """
         writer = self._writer or self._open_writer()
+        if self._log is None:
+            self._log = self._log_of(writer)
         wanted = "FULL" if durable else "NORMAL"
         if self._synchronous != wanted:
             writer.execute(f"PRAGMA synchronous = {wanted}")
@@ -108,24 +143,24 @@ class Pool:
                 self._lengthen_log()
         return writer
 
+    def undo(self) -> None:
+        """End a write transaction without effect, if there is one."""
+        if self._writer is not None and self._writer.in_transaction:  # else SQLite has undone it
+            self._writer.execute("ROLLBACK")
+
     def check(self) -> None:
         """Refuse a closed pool, renew one that came through a fork."""
-        if self._pid != os.getpid():
-            self._after_fork()
+        self._process.renew(self._after_fork)
         if self.closed:
             raise StoreError(f"the store on {self.path} is closed; open it again")
 
     def close(self) -> None:
         """Close what is not in use; the rest closes when it is given back."""
-        if self.closed or self._pid != os.getpid():
+        if self.closed or not self._process.own():
             return
         self.closed = True
-        while self._free:
-            self._free.pop().close()
         with self.lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            self._close_idle()
 
     def _open_writer(self) -> sqlite3.Connection:
         self._writer = writer = self._connect(0.0)
@@ -142,14 +177,28 @@ class Pool:
 
     def _refuse_replaced(self) -> None:
         """Refuse a path that no longer names the file that is open: what is written there is lost with the last connection."""
-        if self._file is not None and (found := self._found(self.path)) != self._file:
-            what = "was deleted" if found is None else "was replaced by another file"
-            raise StoreError(
-                f"{self.path} {what} while this store had it open; nothing was written: put the file back, or open the store again"
-            )
+        for path, known in ((self.path, self._file), (self._log_path, self._log)):
+            if known is not None and (found := self._found(path)) != known:
+                if path is self._log_path and self._log is None:  # it was closed meanwhile, before a fork
+                    continue
+                what = "was deleted" if found is None else "was replaced by another file"
+                raise StoreError(
+                    f"{path} {what} while this store had it open; nothing was written: put the file back, or open the store again"
+                )
+
+    def _log_of(self, writer: sqlite3.Connection) -> tuple[int, int] | None:
+        """Which file the log is. What was committed last is there only; while a connection is open SQLite leaves it where it is.
+
+        Raises:
+            StoreError: the database has none, and may not get one.
+        """
+        if writer.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # another program has changed that while nobody had it open
+            self._insist(writer, "PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA schema_version").fetchone()  # opens it
+        return self._found(self._log_path)
 
     @staticmethod
-    def _found(path: Path) -> tuple[int, int] | None:
+    def _found(path: Path | str) -> tuple[int, int] | None:
         """Which file a path names."""
         try:
             found = os.stat(path)
@@ -162,7 +211,7 @@ class Pool:
 
         The caller holds the write lock of the database, so nobody else writes to the log.
         """
-        with suppress(OSError), open(f"{self.path}-wal", "r+b", buffering=0) as log:  # it is only faster
+        with suppress(OSError), open(self._log_path, "r+b", buffering=0) as log:  # it is only faster
             end = log.seek(0, os.SEEK_END)
             if 0 < end < _LOG_BYTES:
                 log.write(bytes(_STEP_BYTES))

@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import repeat
 from typing import Any
 
-from paragrad.errors import StoreError
+from paragrad.errors import StoreError, UsageError
 
 _MOST = 256
 _PATIENCE = 3
@@ -45,10 +46,14 @@ class Turn:
     """Who has it does all that waits in one piece of work. Whoever comes meanwhile waits for the next one.
 
     Each waits for itself, not for a lock that all want: so nobody whose work is done waits for the work of others.
+
+    An interrupt may come between any two steps of a thread. So who leads is an entry in a dict, made or found in one step, which says
+    afterwards whether the turn has to be given back; a lock that was just taken would not.
     """
 
     def __init__(self) -> None:
-        self._busy = threading.Lock()
+        self._leader: dict[str, int] = {}
+        self._group: list[Any] = []
         self._waiting: deque[Any] = deque()
         self._served = 0
 
@@ -64,51 +69,70 @@ class Turn:
             work: does several at once; what it raises becomes the error of each.
 
         Raises:
+            UsageError: this thread is at work here, so it would wait for itself.
             Exception: ``waiter.error``.
         """
-        self._waiting.append(waiter)
+        me = threading.get_ident()
+        if self._leader.get("") == me:
+            raise UsageError(
+                "a store was written in the middle of a write to it, by a signal handler, or by a space or a value that calls the store; "
+                "write afterwards"
+            )
         try:
+            self._waiting.append(waiter)
             while not waiter.done:
-                if self._busy.acquire(blocking=False):
+                if self._leader.setdefault("", me) == me:
                     self._lead(work)
                 else:
                     waiter.wait()
-        except BaseException:  # an interrupt: it does not take the turn along
-            with suppress(ValueError):
-                self._waiting.remove(waiter)
-            self._hand_over()
+        except BaseException as error:  # an interrupt: it does not take the turn along
+            self._give_up(waiter, me, error)
             raise
         if waiter.error is not None:
             raise waiter.error
 
     def take(self) -> None:
         """Wait for the turn and keep it, without work."""
-        self._busy.acquire()
+        while self._leader.setdefault("", threading.get_ident()) != threading.get_ident():
+            time.sleep(0.001)
 
     def leave(self) -> None:
         """Give it to one of those who wait."""
-        self._busy.release()
+        self._leader.pop("", None)
         self._hand_over()
 
     def _lead(self, work: Callable[[list[Any]], None]) -> None:
-        group: list[Any] = []
-        try:
-            if self._served > 1:
-                self._gather()
-            with suppress(IndexError):
-                while len(group) < _MOST:
-                    group.append(self._waiting.popleft())
-            work(group)
-        except BaseException as error:
-            _fail(group, error)
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            self._served = len(group)
-            for each in group:
-                each.done = True
-                each.wake()
-            self.leave()
+        """Do what waits; the turn is this thread's, and afterwards it is not."""
+        if self._served > 1:
+            self._gather()
+        group = self._group
+        with suppress(IndexError):  # no more wait
+            group.extend(map(deque.popleft, repeat(self._waiting, _MOST)))  # no interrupt finds one in neither
+        self._served = len(group)
+        if group:  # else another served all
+            try:
+                work(group)
+            except Exception as error:  # noqa: BLE001 - each gets it
+                _fail(group, error)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Let everybody of the group go, then the turn; once more of it does no harm."""
+        for each in self._group:
+            each.done = True
+            each.wake()
+        self._group = []
+        self.leave()
+
+    def _give_up(self, waiter: Waiter, me: int, error: BaseException) -> None:
+        """An interrupt leaves nobody waiting for ever."""
+        with suppress(ValueError):
+            self._waiting.remove(waiter)
+        if self._leader.get("") == me:
+            _fail([each for each in self._group if not each.done], _interrupted(error))
+            self._finish()
+        else:
+            self._hand_over()
 
     def _gather(self) -> None:
         """Let those who were just served come back, as threads in a loop do at once: one piece of work for all instead of two halves."""
@@ -123,9 +147,11 @@ class Turn:
             self._waiting[0].wake()
 
 
-def _fail(group: list[Any], error: BaseException) -> None:
+def _interrupted(error: BaseException) -> StoreError:
     """Nothing of this work is known to have happened."""
-    if not isinstance(error, Exception):
-        error = StoreError(f"the commit was interrupted ({type(error).__name__}); read again what holds")
+    return StoreError(f"the commit was interrupted ({type(error).__name__}); read again what holds")
+
+
+def _fail(group: list[Any], error: Exception) -> None:
     for each in group:
         each.error = error

@@ -51,6 +51,10 @@ class Values(Backend):
         """The space of the current version."""
         return self._space(self._pointer(encode_id(id)).spec)
 
+    def versions(self, id: ParameterId) -> int:
+        """How many versions ``id`` has had; reads no value."""
+        return self._pointer(encode_id(id)).count
+
     def ids(self, prefix: str = "") -> Sequence[str]:
         """Every id that starts with ``prefix``, sorted, as strings."""
         return sorted(self._ids(prefix))

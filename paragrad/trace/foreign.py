@@ -14,7 +14,7 @@ from paragrad.errors import UsageError
 from paragrad.trace.nodes import Node
 
 
-def without_tensors(operands: list[Any], nodes: Sequence[Node]) -> list[Any]:
+def without_tensors(operands: Sequence[Any], nodes: Sequence[Node] = ()) -> Sequence[Any]:
     """The operands with every tensor as an array, also in lists; as they are where a Variable itself holds a tensor (``Opaque``).
 
     Raises:
@@ -32,7 +32,7 @@ def as_array(value: Any, kind: Any) -> Any:
     if isinstance(value, kind):
         if value.requires_grad:
             raise UsageError(
-                f"a torch tensor of shape {tuple(value.shape)} that requires a gradient stands beside a Variable, and its gradient would be lost: "
+                f"a torch tensor of shape {tuple(value.shape)} that requires a gradient is no value of this graph, and its gradient would be lost: "
                 "compute in one torch function, paragrad.from_torch(function), make it a pg.Parameter, or hand over tensor.detach()"
             )
         return registry.spaces.get("tensor")().check(value)

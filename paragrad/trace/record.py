@@ -142,7 +142,7 @@ def operate(op: Operation, args: Sequence[Any], kwargs: Mapping[str, Any] = Mapp
     names = op.names(len(args))
     plain = [edges.plain(x, name) for name, x in zip(names, args, strict=True)]
     if "torch" in sys.modules:
-        plain = without_tensors(plain, edges.nodes)
+        plain = list(without_tensors(plain, edges.nodes))
     named = {key: edges.plain(x, key) for key, x in kwargs.items()}
     value = settle(op.fn(*plain, **named), plain[0])
     if not kwargs and len(edges.nodes) == sum(isinstance(x, Variable) for x in args):

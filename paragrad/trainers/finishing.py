@@ -20,12 +20,14 @@ TEST_STEP = 1_000_000
 def finish(trainer: Any, session: Session, state: State, before: dict[str, Any], baseline: list[Any], run_id: str | None) -> Result:
     """Score start and winner on the held-out rows, compare, and put the result together."""
     numbers = [placed.number for placed in trainer.validation_rows]
-    validation = held_out(_bare(baseline), _bare(state.scores(numbers)), trainer.seed)
+    seen = [*baseline, *state.scores(numbers), *_told(state)]
     best = Candidate(
-        dict(state.best), base=run_id or "", origin=_origin(state),
-        scores={**trainer.told(state), "score": validation.after.mean.value}, spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
+        dict(state.best), base=run_id or "", origin=_origin(state), spaces={id: p.space for id, p in session.parameters.items()}, before=dict(before),
     )  # fmt: skip
-    test = _test(trainer, session, state, before, bool(best.changed()))
+    test = _test(trainer, session, state, before, bool(best.changed()), seen)
+    seen += [] if test is None else [*test.before.scores, *test.after.scores]
+    validation = held_out(_bare(baseline), _bare(state.scores(numbers)), trainer.seed, seen)
+    best = best.scored({**trainer.told(state), "score": validation.after.mean.value})
     decided = test or validation
     checked = preflight(baseline, [tuple(pair) for pair in state.more.get("again", ())])
     rows = [p.row for p in (trainer.test_rows if test is not None else trainer.validation_rows)]
@@ -74,7 +76,13 @@ def _origin(state: State) -> str:
     return next((str(entry["origin"]) for entry in reversed(state.history) if entry.get("decision") == "accepted"), "")
 
 
-def _test(trainer: Any, session: Session, state: State, before: dict[str, Any], changed: bool) -> HeldOut | None:
+def _told(state: State) -> list[float | None]:
+    """Means of the candidates that were tried, taken or not: they too say which scale the metric has."""
+    means = (entry.get(name) for entry in state.history for name in ("before", "after"))
+    return [mean for mean in means if isinstance(mean, float | int)]
+
+
+def _test(trainer: Any, session: Session, state: State, before: dict[str, Any], changed: bool, seen: list[Any]) -> HeldOut | None:
     if not trainer.test_rows:
         return None
     try:
@@ -83,7 +91,7 @@ def _test(trainer: Any, session: Session, state: State, before: dict[str, Any], 
     except BudgetExceeded as error:
         emit("warning", text=f"the held-out test was not finished: {error}")
         return None
-    found = held_out(pass_of(first), pass_of(second), trainer.seed)
+    found = held_out(pass_of(first), pass_of(second), trainer.seed, seen)
     emit("test", held_out=found)
     return found
 

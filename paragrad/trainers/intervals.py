@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
 from paragrad.errors import UsageError
+from paragrad.protocols.shares import are_shares
 
 Scores = Sequence[float | None]
 
@@ -36,14 +37,15 @@ def mean_interval(scores: Scores, confidence: float = 0.95, *, bounded: bool = T
     """A mean with its interval: Wilson's for 0/1 scores, else Student's t.
 
     Args:
-        bounded: scores in [0, 1] without any spread take Wilson's interval, which is then too wide rather than empty.
+        bounded: whether scores that look like shares are shares; False when others of their metric are known to be none.
+            Shares without any spread take Wilson's interval, which is then too wide rather than empty.
     """
     known = [score for score in scores if score is not None]
     if not known:
         raise UsageError("a mean needs at least one score")
     n, mean = len(known), fmean(known)
     spread = stdev(known) if n > 1 else 0.0
-    if bounded and (all(score in (0, 1) for score in known) or (spread == 0 and 0 <= mean <= 1)):
+    if bounded and are_shares(*known) and (spread == 0 or all(score in (0, 1) for score in known)):
         return Interval(mean, *wilson(math.fsum(known), n, confidence))
     if n == 1:
         return Interval(mean, -math.inf, math.inf)

@@ -83,7 +83,7 @@ class MinibatchAlgorithm(AlgorithmBase):
         if state.quiet >= self.patience:
             return f"{state.quiet} steps without a proven gain"
         if state.step >= self.steps:
-            return f"{self.steps} steps"
+            return f"{self.steps} steps" + (", and the last one still gained" if state.quiet == 0 else "")
         if not session.affords(needed):
             return f"budget: {session.calls} calls used, the next step may take {needed:.0f} of {session.limit} for the search"
         return ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paragrad import registry
 from paragrad.protocols.data import Row
 from paragrad.protocols.evidence import Candidate, ItemEvidence
+from paragrad.protocols.shares import are_shares
 from paragrad.trace.overlay import transaction
 from paragrad.trainers.intervals import Interval, mean_interval
 from paragrad.trainers.statistics import Comparison, compare
@@ -207,9 +208,16 @@ class Result:
         return str(registry.facets.get("table")(self))
 
 
-def held_out(before: Pass, after: Pass, seed: int = 0) -> HeldOut:
-    """Two passes over the same rows, compared row by row."""
-    return HeldOut(before, after, compare(before.scores, after.scores, seed=seed))
+def held_out(before: Pass, after: Pass, seed: int = 0, others: Iterable[float | None] = ()) -> HeldOut:
+    """Two passes over the same rows, compared row by row.
+
+    Args:
+        others: further scores of the metric; one that is no share of 1 says that none is, and the intervals follow.
+    """
+    bounded = are_shares(*before.scores, *after.scores, *others)
+    if not bounded:
+        before, after = (replace(one, mean=mean_interval(one.scores, bounded=False)) for one in (before, after))
+    return HeldOut(before, after, compare(before.scores, after.scores, seed=seed, bounded=bounded))
 
 
 def pass_of(evaluation: Any) -> Pass:

@@ -15,6 +15,7 @@ from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
 from paragrad.errors import UsageError
+from paragrad.protocols.shares import are_shares
 from paragrad.trainers.intervals import Scores, mean_interval, paired_interval, student, z_of
 from paragrad.trainers.permutation import permutation
 
@@ -72,8 +73,13 @@ class Gate:
     p: float
 
 
-def compare(before: Scores, after: Scores, *, confidence: float = 0.95, alpha: float = 0.05, seed: int = 0) -> Comparison:
+def compare(
+    before: Scores, after: Scores, *, confidence: float = 0.95, alpha: float = 0.05, seed: int = 0, bounded: bool = True
+) -> Comparison:
     """The whole comparison. 0/1 scores: exact McNemar test and Newcombe's interval; others: permutation test and t interval.
+
+    Args:
+        bounded: whether scores that look like shares are shares; False when others of their metric are known to be none.
 
     Raises:
         UsageError: lists of different length, or no pair of scores.
@@ -84,7 +90,7 @@ def compare(before: Scores, after: Scores, *, confidence: float = 0.95, alpha: f
     differences = [b - a for _, a, b in pairs]
     delta = fmean(differences)
     fixed, broken, same = (tuple(place for place, a, b in pairs if (b > a) - (b < a) == sign) for sign in (1, -1, 0))
-    if all(score in (0, 1) for _, a, b in pairs for score in (a, b)):
+    if bounded and are_shares(*before, *after) and all(score in (0, 1) for _, a, b in pairs for score in (a, b)):
         p = mcnemar(len(fixed), len(broken))
         right = sum(a == b == 1 for _, a, b in pairs)
         low, high = paired_interval(right, len(fixed), len(broken), len(pairs) - right - len(fixed) - len(broken), confidence)

@@ -414,6 +414,15 @@ def test_the_order_of_making_it_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert done == ["file", "rename", "folder"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, kind in ((pipe, "pipe"), (tmp_path, "folder"), (Path(os.devnull), "device or socket")):
+        with pytest.raises(DataError, match=f"{path.name} cannot be read: it is a {kind}; a checkpoint is a regular file"):
+            pg.checkpoints.load(path)
+
+
 def test_a_killed_save_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import sys, numpy as np, paragrad as pg

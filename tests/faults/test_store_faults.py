@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy
@@ -11,6 +12,7 @@ import pytest
 
 from paragrad import stores
 from tests.faults.file_kills import kill_everywhere
+from tests.faults.interrupts import interrupted_at
 from tests.faults.store_harness import COUNTER, DAMAGEABLE, INDEXED, PLACES, PUSHER, SHARED, contend, damage, kill_loop, lose_index
 
 shared = pytest.mark.parametrize("name", SHARED)
@@ -63,6 +65,41 @@ def test_nothing_is_acknowledged_where_the_index_is_gone(name: str, older: bool,
     acknowledged, said = lose_index(place.url(request, tmp_path), tmp_path / place.index, older)
     assert acknowledged == 0
     assert str(tmp_path) in said
+
+
+def interrupt_writes(url: str, stride: int) -> int:
+    """Interrupt writes at every so manieth place where that is possible; each happened or did not, and the store goes on. Returns how many were."""
+    store = stores.open(url, wait=2.0)
+    store.init_parameter("n", 0.0)
+    place = str(Path(stores.__file__).parent)
+    done = step = 0
+    writes = [lambda: store.increment_gradient("n", 1.0), lambda: store.set_parameter_value("n", 1.0)]
+    while writes:
+        step += stride
+        before = store.commit(), store.get_gradient("n")
+        with interrupted_at(step, place) as seen, suppress(KeyboardInterrupt):
+            writes[0]()
+        if seen[0] < step:
+            writes.pop(0)
+            step = 0
+        done += 1
+        with closing(stores.open(url, wait=2.0)) as other:
+            now = other.commit(), other.get_gradient("n")
+            assert now[0] - before[0] in (0, 1), step
+            assert now[1] - before[1] in (0.0, 1.0), step
+            assert (store.commit(), store.get_gradient("n")) == now, step
+            other.increment_gradient("n", 1.0)  # nothing is locked, and what the other writes is seen
+            store.increment_gradient("n", 1.0)
+            assert store.get_gradient("n") == other.get_gradient("n") == now[1] + 2.0, step
+    store.close()
+    with closing(stores.open(url)) as again:
+        assert [entry.version for entry in again.history("n")] == sorted({entry.version for entry in again.history("n")})
+    return done
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_an_interrupt_anywhere_in_a_write_leaves_a_whole_store(url: str) -> None:
+    assert interrupt_writes(url, 11) > 20
 
 
 @shared

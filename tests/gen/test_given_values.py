@@ -189,3 +189,22 @@ for name in ("arrays", "functions", "static", "training", "distributions", "back
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_bodies_without_traces_read_is_told_to_the_surroundings_and_not_kept() -> None:
+    from paragrad.trace.escapes import watch
+
+    note = pg.Parameter("a text", name="note")
+
+    @gen.generative
+    def guide() -> None:
+        mean = 1.0 if note.value else 0.0
+        gen.sample(gen.normal(mean + gen.param("a", 0.0), 1.0), "z")
+
+    model = gen.generative(lambda: gen.sample(gen.normal(0.0, 1.0), "z"))
+    context = {"default": pg.stores.open("memory:")}
+    gen.init_parameter((guide, "a"), 0.0, context)
+    optimizer = gen.init_optimizer(pg.optimizers.FixedStepGradientDescent(0.1), guide, context)
+    with watch() as seen:
+        gen.black_box_vi(model, (), {}, guide, (), optimizer, iters=2, samples_per_iter=3, batched=False, context=context)
+    assert {escape.label for escape in seen.escapes} == {"note"}

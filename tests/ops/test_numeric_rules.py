@@ -168,3 +168,24 @@ def test_casts_between_kinds_stop_numbers_and_pass_words() -> None:
     assert list(text.grad) == []
     (text.to(float) * 2.0).backward("too big")
     assert [g.value for g in text.grad] == ["too big"]
+
+
+@pytest.mark.parametrize(
+    "data", [[1.0, 2.0, 3.0], np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0], "float32")], ids=["list", "float64", "float32"]
+)
+@pytest.mark.parametrize("gradient", [[1, 2, 3], (1.0, 2.0, 3.0), np.array([1.0, 2.0, 3.0])], ids=["ints", "tuple", "array"])
+def test_a_gradient_is_given_in_any_form_of_its_shape(data: Any, gradient: Any) -> None:
+    v = pg.Parameter(data) if isinstance(data, list) else pg.Variable(data, requires_grad=True)
+    (v * 2).backward(gradient)
+    found = v.grad[0].value
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == [2.0, 4.0, 6.0]
+    if not isinstance(gradient, np.ndarray):
+        assert found.dtype == v.value.dtype
+
+
+def test_lists_get_lists() -> None:
+    v = pg.Variable([1.0, 2.0], requires_grad=True)
+    more = v + [3.0]  # noqa: RUF005  # the operator is what is asked for
+    more.backward(np.array([1.0, 2.0, 3.0]))
+    assert v.grad[0].value == [1.0, 2.0]

@@ -305,3 +305,89 @@ def test_the_example_trains_router_and_prompt_in_one_loop(monkeypatch: pytest.Mo
     assert result.test.after.mean.value > result.test.before.mean.value + 0.2
     asked = {length: sum(desk.careful.predict(length) for _ in range(100)) for length in (3.0, 10.0)}
     assert asked[3.0] < 30 < 70 < asked[10.0]
+
+
+def test_what_is_no_function_to_draw_from() -> None:
+    coin = Coin()
+    with pytest.raises(UsageError, match=r"coin.* is a node already; give pg.stochastic the function that draws"):
+        pg.stochastic(coin.node)
+    with pytest.raises(UsageError, match=r"coin.* is no generative function; give its .gen_fn"):
+        gen.simulate(coin.node, (0.5,))
+    for baseline in ("a", float("nan")):
+        with pytest.raises(UsageError, match="is no score to compare with"):
+            pg.stochastic(coin.function, baseline=baseline)
+
+
+def test_a_node_is_freed_by_a_backward_unless_it_is_kept() -> None:
+    coin = Coin()
+    out = coin.toss(0.5)
+    pg.backward([out], [pg.Feedback(1.0)], retain_graph=True)
+    pg.backward([out], [pg.Feedback(1.0)])
+    assert total(coin.bias) == pytest.approx(-2 * slope(out))
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        pg.backward([out], [pg.Feedback(1.0)])
+    assert coin.pushed == pytest.approx(2 * 0.5 * slope(out))
+
+
+def test_a_function_that_fails_leaves_the_block_that_calls_it_as_it_was() -> None:
+    @pg.stochastic
+    @gen.generative
+    def broken(x: float) -> float:
+        raise KeyError("inner")
+
+    for act in (lambda: broken(1.0), lambda: broken.predict(1.0)):
+        with pytest.raises(KeyError, match="inner"):
+            act()
+    with pytest.raises(KeyError, match="inner"), pg.parallel():
+        broken(1.0)
+    assert Coin().toss(0.5).value in (True, False)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_transaction_decides_whether_a_node_is_stale(committed: bool) -> None:
+    coin = Coin()
+    out = coin.toss(0.5)
+    try:
+        with pg.transaction():
+            coin.bias.data = 2.0
+            if not committed:
+                raise ArithmeticError
+    except ArithmeticError:
+        pass
+    if committed:
+        with pytest.raises(StaleTrace, match="bias"):
+            pg.backward([out], [pg.Feedback(1.0)])
+    else:
+        pg.backward([out], [pg.Feedback(1.0)])
+    assert (total(coin.bias) is None) is committed
+
+
+def test_any_number_of_workers_trains_to_the_same_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PARAGRAD_HOME", str(tmp_path))
+
+    class Guess(pg.Module):
+        def __init__(self) -> None:
+            self.bias, self.slope = pg.Parameter(0.0, name="bias"), pg.Parameter(0.1, name="slope")
+
+            @pg.stochastic
+            @gen.generative
+            def coin(x: float) -> bool:
+                return gen.sample(gen.bernoulli(gen.sigmoid(gen.param(self.bias) + gen.param(self.slope) * x)), "h")  # type: ignore[no-any-return]
+
+            self.coin = coin
+
+        def forward(self, x: float) -> str:
+            return "yes" if self.coin(x) else "no"
+
+    def trained(workers: int) -> tuple[float, float]:
+        program = Guess()
+        rows = [(i % 7 - 3 + i * 1e-3, "yes" if i % 7 > 3 else "no") for i in range(120)]
+        pg.fit(
+            program, rows, metric=lambda output, target: float(output == target), optimizer=pg.optimizers.SGD(lr=4.0), workers=workers,
+            seed=3, algorithm="minibatch", progress=False, budget="1200 calls",
+        )  # fmt: skip
+        return program.bias.value, program.slope.value
+
+    found = trained(1)
+    assert found[1] > 0.2
+    assert found == trained(4)

@@ -56,6 +56,10 @@ CASES: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "squeeze": (lambda a: squared(ops.squeeze(ops.expand_dims(a, -1))), [A]),
     "concatenate": (lambda a, b: squared(ops.concatenate([a, b * b, A], axis=1)), [A, of(2, 1)]),
     "stack": (lambda x, y: squared(ops.stack([x, y, x * y])), [1.5, 2.0]),
+    "sums and products": (lambda a, b: squared(ops.divide(ops.subtract(ops.multiply(ops.add(a, b), a), b), b)), [A, B]),
+    "of a list": (lambda a, y: squared(ops.power(ops.abs(ops.negative(y)), 2) + ops.multiply(a, y)), [A, [0.5, 1.5, 2.0]]),
+    "products of matrices": (lambda a, b: squared(ops.matmul(a, b)) * ops.sum(ops.dot(2.0, ops.dot(a, b))), [A, B]),
+    "joined, spread": (lambda a, b: squared(ops.std(ops.vstack([a, b]), 0)) + squared(ops.ravel(ops.hstack([a, a]))), [A, B]),
     "power of an array": (lambda a, y: squared(a**y), [A, 1.3]),
 }
 
@@ -70,7 +74,9 @@ NUMPY: dict[str, tuple[Any, ...]] = {
     "clip": (A, 0.8, 1.5), "concatenate": ([A, A], 1), "cos": (A,), "exp": (A,), "expand_dims": (A, 1), "expm1": (A,), "log": (A,), "log1p": (A,),
     "max": (A, 1), "maximum": (A, B), "mean": (A, 1), "min": (A, 0), "minimum": (A, B), "reshape": (A, (3, 2)), "sin": (A,), "sqrt": (A,),
     "square": (A,), "squeeze": (of(1, 3, 1),), "stack": ([A, A], 1), "sum": (A, (0, 1)), "swapaxes": (A, 0, 1), "tanh": (A,), "transpose": (A,),
-    "var": (A, 0), "where": (A > 1.0, A, B),
+    "var": (A, 0), "where": (A > 1.0, A, B), "abs": (-A,), "add": (A, B), "divide": (A, B), "dot": (A, B), "hstack": ([A, A],), "log10": (A,),
+    "log2": (A,), "matmul": (A, A.T), "multiply": (A, B), "negative": (A,), "outer": (B, B), "power": (A, 2), "ravel": (A,), "std": (A, 1),
+    "subtract": (A, B), "vstack": ([A, B],),
 }  # fmt: skip
 
 
@@ -119,3 +125,26 @@ def test_numpys_spelling() -> None:
     out = method(method(v, "T"), "sum")()
     out.backward()
     assert v.grad[0].value.tolist() == np.ones((2, 3)).tolist()
+
+
+def test_lists_count_as_arrays_beside_numpys_names() -> None:
+    v = Variable([1.0, 2.0], requires_grad=True)
+    out = ops.add(v, [3, 4])
+    assert out.value.tolist() == [4.0, 6.0]
+    ops.sum(out).backward()
+    assert v.grad[0].value == [1.0, 1.0]
+    assert ops.matmul([1, 2], [3, 4]) == 11
+
+
+def test_dot_that_is_no_matrix_product_says_so() -> None:
+    with pytest.raises(ValueError, match="dot of arrays of 2 and 3 dimensions is not traced; write matmul"):
+        ops.dot(A, of(2, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "told"), [((0,), None, r"the mean of an array of shape \(0,\)"), ((0, 3), 0, "the mean over axis 0 of")]
+)
+def test_the_mean_of_nothing_is_an_error(shape: Any, axis: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        ops.mean(np.zeros(shape), axis)
+    assert ops.mean(np.zeros((0, 3)), 1).shape == (0,)

@@ -403,3 +403,18 @@ def test_equal_configurations_have_one_state_whatever_their_numbers_are_made_of(
         SGD(10**400)
     with pytest.raises(TypeError, match="lr must be a number, not bool"):
         SGD(True)
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///{}/x.db"])
+@pytest.mark.parametrize(
+    "conf", [pg.rules.SGD(lr=1e10, momentum=0.9), pg.rules.FixedStepGradientDescent(1e10), pg.rules.AdamW(lr=1e300, weight_decay=1e300)]
+)
+def test_a_number_that_overflows_is_one_error_and_no_warning(url: str, conf: Any, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    store = pg.stores.open(url.format(tmp_path))
+    store.init_parameter("t", 1.0)
+    optimizer = pg.init_optimizer(conf, ["t"], store)
+    store.increment_gradient("t", 1e300)
+    with pytest.raises(ValueError, match="the next value of 't' is nan or infinite"):
+        pg.apply_update(optimizer)
+    assert store.get_parameter_value("t") == 1.0
+    assert [str(warning.message) for warning in recwarn] == []

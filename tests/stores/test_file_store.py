@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,56 @@ def test_a_damaged_mark_of_the_last_record_refuses_nothing(history: Path) -> Non
         content[place] ^= 1
         (history / "reached").write_bytes(content)
         opened(history).close()
+
+
+def test_a_copy_made_while_the_store_is_written_is_an_earlier_store_or_says_so(tmp_path: Path) -> None:
+    store, stop, written = opened(tmp_path / "x"), threading.Event(), [0]
+    store.init_parameter("a", 0.0)
+
+    def write() -> None:
+        while not stop.is_set():
+            written[0] += 1
+            store.set_parameter_value("a", float(written[0]))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    for number in range(12):
+        copy, before = tmp_path / f"copy{number}", written[0]
+        shutil.copytree(tmp_path / "x", copy)
+        try:
+            found = opened(copy)
+        except Corrupted:  # the mark was copied after the manifest
+            (copy / "reached").unlink()
+            found = opened(copy)
+        assert max(before - 1, 0) <= found.commit() - 1 <= written[0]
+        with suppress(Corrupted):  # the data was copied before the manifest
+            assert found.get_parameter_value("a") == found.commit() - 1
+        found.close()
+    stop.set()
+    thread.join()
+
+
+def test_a_store_of_the_version_before_has_no_mark_and_one_restored_whole_goes_on(history: Path, tmp_path: Path) -> None:
+    (history / "reached").unlink()
+    store = opened(history)
+    store.set_parameter_value("a", "two")
+    store.close()
+    shutil.copytree(history, tmp_path / "backup")
+    store = opened(history)
+    store.set_parameter_value("a", "three")
+    store.close()
+    newer = (history / "reached").read_bytes()
+    shutil.rmtree(history)
+    shutil.copytree(tmp_path / "backup", history)
+    assert opened(history).get_parameter_value("a") == "two"
+    (history / "reached").write_bytes(newer)  # restored without its mark
+    with pytest.raises(Corrupted, match=r"delete .*reached to go on without"):
+        opened(history)
+    (history / "reached").unlink()
+    store = opened(history)
+    assert store.set_parameter_value("a", "four") == 5
+    store.close()
+    assert opened(history).get_parameter_value("a") == "four"
 
 
 def test_cut_under_an_open_store(history: Path) -> None:

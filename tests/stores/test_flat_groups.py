@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 import paragrad as pg
 from paragrad.rules import SGD, Adam
 from paragrad.stores import MemoryStore
+from paragrad.stores.flat_live import FlatLive
 
 WIDTHS = (1, 3, 2, 5)
 IDS = [f"p{i}" for i in range(len(WIDTHS))]
@@ -97,3 +102,105 @@ def test_values_of_one_step_are_read_together_or_not_at_all() -> None:
     assert store.newest_values(IDS, store.commit()) is None
     assert store.get_entry("p0").value[0] == 7.0
     assert store.get_entry("p0", step).version == step
+
+
+LARGE = 1 << 16
+
+
+def large(monkeypatch: pytest.MonkeyPatch, dtype: str = "float32") -> tuple[MemoryStore, Any]:
+    """Two large members, laid out, which have a second sum also where there is one processor."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    store = MemoryStore()
+    for id in ("v", "w"):
+        store.init_parameter(id, np.zeros(LARGE, dtype))
+    optimizer = pg.init_optimizer(SGD(1.0), ["v", "w"], store)
+    pg.apply_update(optimizer)
+    return store, optimizer
+
+
+@contextmanager
+def adding(store: MemoryStore, id: str) -> Iterator[FlatLive]:
+    """As if another thread were adding to the slice."""
+    live = store._live[f"g/{id}"]
+    assert isinstance(live, FlatLive)
+    live.busy = True
+    yield live
+    live.busy = False
+
+
+def push(store: MemoryStore, id: str, number: float, **options: Any) -> None:
+    store.increment_gradient(id, np.full(LARGE, number), **options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_comes_while_another_thread_adds_to_a_large_member_counts_as_well(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    store, optimizer = large(monkeypatch, dtype)
+    with adding(store, "w") as live:
+        push(store, "w", 1.0)
+        push(store, "w", 2.0, token="once")  # tokens are told apart at one place
+        push(store, "w", 2.0, token="once")
+        with pytest.raises(ValueError, match="nan"):
+            push(store, "w", float("nan"))
+        assert (live.sums[1].count, live.pushes) == (1, 2)
+    assert (store.get_gradient("w")[-1], store.get_gradient("w").dtype, store.get_gradient_count("w")) == (3.0, dtype, 2)
+    with adding(store, "w"):
+        push(store, "w", 4.0)
+    lease = store.take_gradients(["w"])
+    assert (lease.gradients["w"][0], lease.counts["w"], store.get_gradient_count("w")) == (7.0, 3, 0)
+    with adding(store, "w"):
+        push(store, "w", 8.0)
+    lease.release()
+    assert (store.get_gradient("w")[0], store.get_gradient_count("w")) == (15.0, 4)
+    with adding(store, "w"), adding(store, "v"):
+        push(store, "w", 1.0)
+        push(store, "v", 1.0)
+    pg.apply_update(optimizer)  # uses all of it up
+    assert [store.get_parameter_value(id)[0] for id in ("v", "w")] == [-1.0, -16.0]
+    assert [store.get_gradient_count(id) for id in ("v", "w")] == [0, 0]
+
+
+def test_the_second_sum_of_a_large_member_is_there_whatever_comes_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, optimizer = large(monkeypatch)
+    with adding(store, "w"):
+        push(store, "w", 1.0)
+        store.set_parameter_value("w", np.ones(LARGE, "float32"))
+        push(store, "w", 1.0)
+    with pytest.raises(pg.stores.Conflict):
+        store.publish({"w": np.zeros(LARGE, "float32")}, expect={"w": 1})
+    assert (store.get_gradient("w")[0], store.get_gradient_count("w")) == (2.0, 2)
+    with adding(store, "w"):
+        push(store, "w", 1.0)
+    store.reset_gradient("w")
+    assert (store.get_gradient("w").any(), store.get_gradient_count("w")) == (False, 0)
+    with adding(store, "w"):
+        push(store, "w", 1.0)
+    pg.apply_update(optimizer)
+    assert store.get_parameter_value("w")[0] == 0.0
+    version = store.get_entry("w").version
+    with adding(store, "w") as live:
+        push(store, "w", 5.0)
+        pg.apply_update(pg.init_optimizer(SGD(1.0), ["w"], store))  # laid out anew
+        assert live.moved
+    assert store.get_parameter_value("w")[0] == -5.0
+    push(store, "w", 1.0)
+    with adding(store, "w"):
+        push(store, "w", 1.0)
+        store.rollback("w", version)
+        push(store, "w", 1.0)
+    assert (store.get_parameter_value("w")[0], store.get_gradient("w")[0], store.get_gradient_count("w")) == (0.0, 3.0, 3)
+
+
+def test_threads_lose_nothing_to_steps_and_leases_of_large_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, optimizer = large(monkeypatch, "float64")
+    threads = [threading.Thread(target=lambda: [push(store, id, 1.0) for id in ("v", "w") * 60]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    steps = 0
+    while any(thread.is_alive() for thread in threads):
+        pg.apply_update(optimizer)
+        store.take_gradients(["v", "w"]).release()
+        steps += 1
+    pg.apply_update(optimizer)
+    assert steps > 0
+    for id in ("v", "w"):
+        assert np.array_equal(store.get_parameter_value(id), np.full(LARGE, -240.0))

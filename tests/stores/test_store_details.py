@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import paragrad as pg
 from paragrad import stores
 from paragrad.errors import Corrupted, UnknownName, UsageError
 from paragrad.registry import spaces
@@ -144,9 +145,34 @@ def test_named_store_never_touches_the_default() -> None:
         stores.default_parameter_store.get_parameter_value("only here")
 
 
-def test_value_without_space_and_kind() -> None:
+@pytest.mark.parametrize("value", [None, object(), b"bytes"])
+def test_value_without_space_and_kind(value: object) -> None:
     with pytest.raises(TypeError, match="space="):
-        MemoryStore().init_parameter("a", {"x": 1})
+        MemoryStore().init_parameter("a", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a", True, 3, 3.0, numpy.float32(2), [1, 2], [[1.0, 2.0]], ["x"], ["1", 2], {"x": 1}, numpy.zeros((2, 3), "float32")],
+    ids=repr,
+)
+def test_a_value_has_the_space_that_a_parameter_of_it_has(value: object) -> None:
+    store, parameter = MemoryStore(), pg.Parameter(value)
+    store.init_parameter("a", value)
+    assert store.space("a").spec() == parameter.space.spec()
+    found = store.get_parameter_value("a")
+    assert type(found) is type(parameter.value)
+    assert repr(found) == repr(parameter.value)
+
+
+def test_versions_are_counted_without_reading_them() -> None:
+    store = MemoryStore()
+    store.init_parameter("a", 1.0)
+    store.set_parameter_value("a", 2.0)
+    store.init_parameter("b", "x")
+    assert (store.versions("a"), store.versions("b")) == (2, 1)
+    with pytest.raises(KeyError, match="holds no parameter 'c'"):
+        store.versions("c")
 
 
 @pytest.mark.parametrize("state", [{1: 2}, {"f": object()}, {"x": {"y": {1, 2}}}])

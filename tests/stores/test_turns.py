@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from paragrad.errors import StoreError
+from paragrad.errors import StoreError, UsageError
+from paragrad.stores import turns
+from paragrad.stores.forks import PerProcess
 from paragrad.stores.turns import Turn, Waiter
+from tests.faults.interrupts import interrupted_at
 
 
 def started(count: int, run: Callable[[], Any]) -> list[threading.Thread]:
@@ -55,11 +59,12 @@ def test_many_threads_are_each_done_once() -> None:
 
 
 def test_those_who_are_done_do_not_wait_for_the_next_work() -> None:
-    turn, second, release = Turn(), threading.Event(), threading.Event()
+    turn, one, second, release = Turn(), threading.Event(), threading.Event(), threading.Event()
     turn.take()
-    first = started(3, lambda: turn.join(Waiter(), lambda group: None))
+    first = started(3, lambda: turn.join(Waiter(), lambda group: one.set()))
     waiting(turn, 3)
     turn.leave()
+    assert one.wait(10)
 
     def slow(group: list[Any]) -> None:
         second.set()
@@ -118,3 +123,67 @@ def test_an_interrupt_takes_neither_the_turn_nor_the_others_along() -> None:
     turn.join(Waiter(), lambda group: None)
     with pytest.raises(ValueError, match="x"):
         turn.join(Waiter(), lambda group: (_ for _ in ()).throw(ValueError("x")))
+
+
+@pytest.mark.parametrize("leading", [True, False])
+def test_an_interrupt_at_any_instruction_leaves_nobody_waiting(leading: bool) -> None:
+    step, reached = 0, True
+    while reached:
+        step += 1
+        turn, done = Turn(), list[Waiter]()
+        turn._leader[""] = -1  # some thread has the turn
+        others = started(2, lambda turn=turn, done=done: suppressed(turn, done.extend))
+        waiting(turn, 2)
+        late = threading.Timer(0.002, turn.leave)
+        if leading:
+            turn._leader.clear()  # they sleep: the next to come does all
+        else:
+            late.start()
+        with interrupted_at(step, turns.__file__, anywhere=True) as seen, suppress(KeyboardInterrupt):
+            turn.join(Waiter(), done.extend)
+        reached = seen[0] >= step
+        if not leading:
+            late.join()
+        if not done:  # interrupted before it had the turn
+            turn._hand_over()
+        for thread in others:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in others), step
+        turn.join(Waiter(), done.extend)
+        assert len(set(map(id, done))) == len(done), step
+    assert step > 50
+
+
+def suppressed(turn: Turn, work: Callable[[list[Any]], None]) -> None:
+    with suppress(StoreError):  # that the commit was interrupted
+        turn.join(Waiter(), work)
+
+
+def test_a_write_in_the_middle_of_a_write_is_refused_and_does_not_wait_for_itself() -> None:
+    turn, done = Turn(), list[Waiter]()
+
+    def again(group: list[Any]) -> None:
+        with pytest.raises(UsageError, match="in the middle of a write"):
+            turn.join(Waiter(), done.extend)
+        done.extend(group)
+
+    turn.join(Waiter(), again)
+    assert len(done) == 1
+    turn.join(Waiter(), done.extend)
+
+
+def test_threads_of_a_child_make_anew_what_is_the_parents_once() -> None:
+    process, made = PerProcess(), list[str]()
+    process.renew(lambda: made.append("in the same process"))
+    assert made == []
+    process._pid = -1  # as in a child
+
+    def slowly() -> None:
+        threading.Event().wait(0.01)
+        made.append("x")
+
+    seen: list[int] = []
+    threads = started(8, lambda: (process.renew(slowly), seen.append(len(made))))
+    for thread in threads:
+        thread.join(10)
+    assert (made, seen) == (["x"], [1] * 8)

@@ -533,3 +533,9 @@ def test_threads_that_ask_first_get_one_cell() -> None:
             for done in [pool.submit(work) for _ in range(4)]:
                 done.result()
         assert (p.grad[0].value.tolist(), p.grad.count) == ([4.0, 4.0], 4)
+
+
+def test_texts_in_containers_are_shown_as_texts() -> None:
+    assert "['1', '2']" in repr(pg.Parameter(["1", "2"]))
+    assert "['1', 2.5]" in repr(pg.Variable(["1", 2.5]))
+    assert "{a: '1', b: 1}" in repr(pg.Variable({"a": "1", "b": 1}))

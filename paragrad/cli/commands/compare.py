@@ -9,8 +9,9 @@ import click
 
 from paragrad.cli.common import Command, Shell
 from paragrad.runs.diffing import compared, differences, finished, values_of
-from paragrad.runs.figures import are_shares, change, figure, one_line, p_value, safe
+from paragrad.runs.figures import change, figure, one_line, p_value, safe
 from paragrad.runs.lines import Line, Part, facts, labelled
+from paragrad.runs.records import shares_of
 from paragrad.runs.table import answer, asked
 
 MOST = 5
@@ -27,7 +28,7 @@ def command(shell: Shell, a: str, b: str) -> None:
     diffs = differences(values_of(first), values_of(second))
     shell.give({"a": first["run_id"], "b": second["run_id"], "comparison": asdict(found), "differences": diffs})
     means = [sum(pair[i]["after"]["score"] or 0 for pair in pairs) / len(pairs) for i in (0, 1)]
-    shares = are_shares(*means)
+    shares = shares_of(first) and shares_of(second)
     unit, around = " points" if shares else "", f"[{change(found.low, shares)}, {change(found.high, shares)}]"
     verdict: Part = ("proven", "good") if found.p <= 0.05 and found.delta else ("not proven", "bad")
     counts = (f"fixed {len(found.fixed)}", f"broken {len(found.broken)}", f"same {len(found.same)}")

@@ -98,7 +98,7 @@ def _where(count: int, rows: Any) -> str:
 def _lines(found: Any, data: dict[str, Any], rows: Any) -> list[Line]:
     """The score, what went wrong first, what it took."""
     errors = f"{plural(data['errors'], 'row')} failed" if data["errors"] else None
-    shares = are_shares(found.score)
+    shares = are_shares(*found.found.scores)
     lines = [
         facts(
             "SCORE",

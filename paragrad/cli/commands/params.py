@@ -42,7 +42,7 @@ def list_(shell: Shell, prefix: str, url: str | None) -> None:
 
 def _row(store: Any, id: str) -> dict[str, Any]:
     entry, space = store.get_entry(id), store.space(id)
-    return {"id": id, "kind": space.kind, "version": entry.version, "versions": len(store.history(id)), "value": space.show(entry.value)}
+    return {"id": id, "kind": space.kind, "version": entry.version, "versions": store.versions(id), "value": space.show(entry.value)}
 
 
 @command.command("history", cls=Command)

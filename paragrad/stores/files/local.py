@@ -67,16 +67,17 @@ class LocalFiles:
         self._lock = -1
         self._prepare()
 
-    def check(self) -> bool:
-        """Refuse a closed store; True in a child process, which has then let go of its parent's files."""
+    def check(self) -> None:
+        """Refuse a closed store."""
         if self.closed:
             raise StoreError(f"the store in {self.root} is closed; open it again")
-        if self._pid == os.getpid():
-            return False
+
+    def renew(self) -> None:
+        """In a child process: let go of the parent's files."""
         self._pid = os.getpid()
         self._let_go()
-        self._lock = self._open_lock()
-        return True
+        if not self.closed:
+            self._lock = self._open_lock()
 
     def close(self) -> None:
         """Close every file."""
@@ -98,17 +99,17 @@ class LocalFiles:
         fcntl = posix_locks()
         deadline = time.monotonic() + self.wait
         pause = 0.0002
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    held = f"another process has kept {self.root / 'lock'} locked for {self.wait:.0f} s"
-                    raise StoreError(f"{held}; stop it, or try again later") from None
-            time.sleep(random.uniform(0, pause))
-            pause = min(pause * 1.5, 0.005)
         try:
+            while True:
+                try:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        held = f"another process has kept {self.root / 'lock'} locked for {self.wait:.0f} s"
+                        raise StoreError(f"{held}; stop it, or try again later") from None
+                time.sleep(random.uniform(0, pause))
+                pause = min(pause * 1.5, 0.005)
             yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -130,6 +131,10 @@ class LocalFiles:
     def news(self, locked: bool = False) -> list[Record]:
         """Records since the last call; see ``Manifest.news``."""
         return self._manifest.news(locked)
+
+    def reread(self) -> None:
+        """The next ``news`` are all records: something came between reading or writing one and taking it over."""
+        self._manifest.reread()
 
     def append(self, payload: bytes) -> Record | None:
         """Write a record."""

@@ -81,6 +81,10 @@ class Manifest:
         self._position += len(framed)
         return payload, digest_of(framed)
 
+    def reread(self) -> None:
+        """The next ``news`` are all records."""
+        self._position = 0
+
     def ticket(self) -> Ticket:
         """Where the last record ends; ``sync`` takes it."""
         return self._number, self._position

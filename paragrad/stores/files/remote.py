@@ -59,11 +59,13 @@ class RemoteFiles:
         self.closed = False
         self._prepare()
 
-    def check(self) -> bool:
+    def check(self) -> None:
         """Refuse a closed store."""
         if self.closed:
             raise StoreError(f"the store in {self._shown} is closed; open it again")
-        return False
+
+    def renew(self) -> None:
+        """In a child process: nothing is open."""
 
     def close(self) -> None:
         """Nothing stays open here."""
@@ -105,6 +107,10 @@ class RemoteFiles:
                 return found
             self._next += 1
             self._since += 1
+
+    def reread(self) -> None:
+        """The next ``news`` start at the newest snapshot."""
+        self._next = 0
 
     def append(self, payload: bytes) -> Record | None:
         """Write the next record; None when another writer made it."""

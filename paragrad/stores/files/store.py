@@ -126,7 +126,7 @@ class FileStore(Grouped):
         payload = state.record(documents, new, end, copy)
         if durable and copy is None:
             files.sync_data()
-        with self._reading:
+        with self._reading, self._whole():
             record = files.append(payload) if state.number == base else None
             superseded = state.apply(record) if record is not None else []
         if record is None:
@@ -135,7 +135,7 @@ class FileStore(Grouped):
             return None
         if files.grown():
             files.sync_data(range(state.settled, state.end[0] + 1))
-            with self._reading:
+            with self._reading, self._whole():
                 state.apply(files.snapshot(state.snapshot()))
         return [ref.place for ref in superseded]
 
@@ -246,9 +246,25 @@ class FileStore(Grouped):
 
     def _catch_up(self, locked: bool = False) -> None:
         """Take over what other writers did; the caller holds ``_reading``, or is alone."""
-        for record in self._files.news(locked):
-            self._state.apply(record)
+        records = None
+        try:
+            records = self._files.news(locked)
+            for record in records:
+                self._state.apply(record)
+        except BaseException as error:
+            if records is not None or not isinstance(error, Exception):  # else nothing was read
+                self._files.reread()
+            raise
         self._state.refuse_older()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """An index that an interrupt left half changed, or behind what was written, is read anew."""
+        try:
+            yield
+        except BaseException:
+            self._files.reread()
+            raise
 
     def _load(self) -> None:
         """Make the index of a new store or read it, and clear away what dead writers left."""
@@ -269,5 +285,10 @@ class FileStore(Grouped):
 
     def _renew_after_fork(self) -> None:
         """In a child process nothing of the parent's is used, its locks neither."""
-        if self._files.check():
-            self._reading = threading.Lock()
+        self._process.renew(self._after_fork)
+        self._files.check()
+
+    def _after_fork(self) -> None:
+        super()._after_fork()
+        self._reading = threading.Lock()
+        self._files.renew()

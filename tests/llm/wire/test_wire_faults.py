@@ -129,10 +129,10 @@ def everything_said(answer: Response | ModelError) -> str:
 
 @pytest.mark.parametrize("fault", PLAIN)
 def test_a_fault_is_classified_in_time_and_shows_no_key(fault, log):
+    waits = EXPECTED.get(fault) is DeadlineExceeded
     started = time.monotonic()
-    answer, _server = ask(fault)
-    took = time.monotonic() - started
-    assert took < 5.6, "hangs past its deadline"  # a hang would last 30 s or more
+    answer, _server = ask(fault, deadline=0.6 if waits else 60)  # what answers at all must not be late on a busy machine
+    assert time.monotonic() - started < 25, "hangs past its deadline"  # a hang would last 30 s or more
     if fault in RIGHT:
         assert isinstance(answer, Response), answer
         assert answer.text == ANSWER
@@ -157,13 +157,13 @@ def test_a_streamed_call_fails_like_any_other(fault):
 
 
 def test_a_whole_stream_is_the_answer():
-    answer, server = ask("ok", stream=True)
+    answer, server = ask("ok", stream=True, deadline=20)
     assert (answer.text, answer.finish) == (ANSWER, "stop")
     assert server.requests[0][2]["stream_options"] == {"include_usage": True}
 
 
 def test_a_stream_that_spoke_is_not_repeated():
-    answer, server = ask("stream cut", "ok", stream=True, retries=3)
+    answer, server = ask("stream cut", "ok", stream=True, retries=3, deadline=20)
     assert isinstance(answer, ServerFailed)
     assert len(server.requests) == 1
 
@@ -225,7 +225,7 @@ def test_a_redirect_sends_the_prompt_nowhere():
 
 def test_the_account_is_not_sent_to_strangers(monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
-    _, server = ask("ok")
+    _, server = ask("ok", deadline=20)
     assert "org-secret" not in str(server.requests[0][1])
     assert server.requests[0][1]["authorization"] == f"Bearer {KEY}"
 
