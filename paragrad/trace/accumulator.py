@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from math import fsum, isfinite
 from operator import attrgetter
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, NamedTuple, SupportsIndex
 
 from paragrad.protocols.data import Episode
@@ -126,7 +126,7 @@ class Accumulator:
 
 _ITEM = attrgetter("item")
 _FOLDING = Lock()
-_MAKING = Lock()
+_MAKING = RLock()  # the collector may free something that asks for another one in the middle
 
 
 class Accumulating:
@@ -137,11 +137,11 @@ class Accumulating:
     def __getattr__(self, name: str) -> Any:
         if name != "acc":
             raise AttributeError(name)
+        made = Accumulator()
         with _MAKING:  # of two threads that ask at once, both must get the same one
             try:
                 return object.__getattribute__(self, "acc")
             except AttributeError:
-                made = Accumulator()
                 object.__setattr__(self, "acc", made)
                 return made
 
