@@ -45,7 +45,8 @@ def _section(script: Path, run: subprocess.CompletedProcess[str], seconds: float
     title = (script.read_text(encoding="utf-8").split('"""')[1]).strip().splitlines()[0]
     lines = [line for line in run.stdout.splitlines() if ": " in line] or ["(no figure)"]
     rows = "\n".join(f"| {name.strip()} | {rest.strip()} |" for name, _, rest in (line.partition(": ") for line in lines))
-    status = "" if run.returncode == 0 else "\n\n**This benchmark failed.**"
+    said = run.stderr.strip().rpartition("\n")[2][:300] or f"exit status {run.returncode}"
+    status = "" if run.returncode == 0 else f"\n\n**This benchmark failed**: {said}"
     ran = f"`python -m benchmarks.{script.stem}` · {seconds:.0f} s · {datetime.now(UTC):%Y-%m-%d}{status}"
     return f"## {script.stem}\n\n{title}\n\n{ran}\n\n| what | measured |\n|---|---|\n{rows}\n"
 
