@@ -126,7 +126,7 @@ class Tracking:
                     if grad is not None:
                         arg.collect(scaled(grad, scale))
                 elif grad is not None and (arg.__class__ is list or arg.__class__ is tuple):
-                    _spread(arg, grad, scale)
+                    spread(arg, grad, scale)
 
 
 def gradients(f: Any, trace: Trace, selection: Selection, retgrad: Any, needed: Sequence[bool], scale: Any = 1.0) -> Gradients:
@@ -171,12 +171,13 @@ def _density_grad(dist: Any, value: Any, args: tuple[Any, ...]) -> tuple[Any, tu
     return again(*values).logpdf_grad(value)  # type: ignore[no-any-return]
 
 
-def _spread(arg: Any, grad: Any, scale: Any) -> None:
+def spread(arg: Any, grad: Any, scale: Any) -> None:
+    """Hand derivatives, times the trace's factor, to the tracked parts of a list, also of lists in it."""
     for part, own in zip(arg, grad, strict=True):
         if part.__class__ is Tracked:
             part.collect(scaled(own, scale))
         elif part.__class__ is list or part.__class__ is tuple:
-            _spread(part, own, scale)
+            spread(part, own, scale)
 
 
 def _filled(needed: Sequence[bool], count: int) -> list[bool]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from paragrad.gen.choices import MISSING, Choices, Selection, path
 from paragrad.gen.environment import Environment, Read
+from paragrad.gen.given import PLAIN
 from paragrad.gen.interface import GenerativeFunction
 from paragrad.gen.parameters import read as read_parameter
-from paragrad.gen.running import PLAIN, Run
+from paragrad.gen.running import Run
 from paragrad.gen.trace import Trace
 
 

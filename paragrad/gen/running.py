@@ -11,6 +11,7 @@ from paragrad.errors import UsageError
 from paragrad.gen.calling import RUNNING
 from paragrad.gen.choices import MISSING, Choices, known, normal
 from paragrad.gen.environment import Environment, Read
+from paragrad.gen.given import PLAIN
 from paragrad.gen.parameters import ParameterRead
 from paragrad.gen.parameters import read as read_parameter
 from paragrad.gen.trace import Trace
@@ -18,9 +19,6 @@ from paragrad.gen.trace import Trace
 if TYPE_CHECKING:
     from paragrad.gen.environment import View
     from paragrad.gen.interface import GenerativeFunction
-
-
-PLAIN = frozenset({bool, float, int, str})
 
 
 class Run:

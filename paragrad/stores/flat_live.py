@@ -68,11 +68,7 @@ class FlatLive:
         with second.lock:
             if self.moved:
                 return False
-            second.busy = True
-            try:
-                second.add(term, 1.0, False)
-            finally:
-                second.busy = False
+            second.add(term, 1.0, False)
         return True
 
     def collect(self) -> None:

@@ -33,7 +33,7 @@ class Stripe:
     """One running sum with its lock.
 
     Attributes:
-        busy: whether somebody is adding; a hint, see ``idle``. Who adds sets it, and holds the lock.
+        busy: whether somebody is adding; a hint, see ``idle``.
     """
 
     __slots__ = ("acc", "buffer", "busy", "count", "lock")
@@ -51,6 +51,13 @@ class Stripe:
 
     def add(self, delta: Any, scale: float, exact: bool) -> None:
         """Add in place where the parameter is an array and the sum a plain one; the lock is held by the caller."""
+        self.busy = True
+        try:
+            self._add(delta, scale, exact)
+        finally:
+            self.busy = False
+
+    def _add(self, delta: Any, scale: float, exact: bool) -> None:
         if exact or self.acc.shape is None:
             self.acc = pushed(self.acc, delta, scale, exact)
             return
@@ -99,11 +106,7 @@ class Live:
             if self.moved:
                 return False
             if token is None or token not in self.tokens:
-                stripe.busy = True
-                try:
-                    stripe.add(fitting, scale, self.exact)
-                finally:
-                    stripe.busy = False
+                stripe.add(fitting, scale, self.exact)
             if token is not None:
                 self.tokens.add(token)
         return True

@@ -238,7 +238,6 @@ class Pool:
         """
         if self._known(writer):
             return
-        self._insist(writer, "PRAGMA journal_mode = WAL")
         self.begin(durable=True)
         try:
             if not self._known(writer):
@@ -246,8 +245,7 @@ class Pool:
                     writer.execute(statement)
             writer.execute("COMMIT")
         finally:
-            if writer.in_transaction:
-                writer.execute("ROLLBACK")
+            self.undo()
 
     def _known(self, writer: sqlite3.Connection) -> bool:
         application = writer.execute("PRAGMA application_id").fetchone()[0]

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from paragrad.errors import UsageError
 from paragrad.gen.distributions.batch import BatchRandom, batch_size
+from paragrad.gen.given import PLAIN
 from paragrad.gen.lost import plain_number
 from paragrad.trace.variable import Variable
 
@@ -167,7 +168,7 @@ class Family(Distribution):
 
 def plain(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments without their tracking."""
-    return tuple([arg if arg.__class__ in _PLAIN else _plain(arg) for arg in args])
+    return tuple([arg if arg.__class__ in PLAIN else _plain(arg) for arg in args])
 
 
 def _plain(arg: Any) -> Any:
@@ -180,7 +181,7 @@ def _plain(arg: Any) -> Any:
     if kind is not list and kind is not tuple:
         return _part(arg)
     for part in arg:
-        if part.__class__ not in _PLAIN:
+        if part.__class__ not in PLAIN:
             return kind(map(_part, arg))
     return arg
 
@@ -201,6 +202,3 @@ def _numeric(value: Any) -> bool:
 
 def _shape(value: Any) -> tuple[int, ...]:
     return (len(value),) if isinstance(value, list | tuple) else tuple(getattr(value, "shape", ()))
-
-
-_PLAIN = frozenset({float, int, bool, str})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from math import log
 from typing import Any
 
-from paragrad.gen.backprop import scaled
+from paragrad.gen.backprop import scaled, spread
 from paragrad.gen.calling import RUNNING
 from paragrad.gen.distributions.normal import Normal
 from paragrad.gen.distributions.special import LOG_ROOT_2PI
@@ -83,7 +83,7 @@ class Densities:
                     if arg.__class__ is Tracked:
                         arg.grad = grad if arg.grad is None else arg.grad + grad
                     elif arg.__class__ is list or arg.__class__ is tuple:
-                        _spread(arg, grad.tolist())
+                        spread(arg, grad.tolist(), 1.0)
 
 
 class Together:
@@ -162,7 +162,7 @@ class Together:
                     summed = arg.value.__class__ is float and getattr(slope, "shape", ()) == factors.shape
                     arg.collect(float(slope.dot(factors)) if summed else scaled(slope, factors))
                 elif arg.__class__ is list or arg.__class__ is tuple:
-                    _spread(arg, slope, factors)
+                    spread(arg, slope, factors)
 
 
 def _columns(chosen: list[Density]) -> tuple[Any, list[Any]]:
@@ -181,15 +181,6 @@ def _columns(chosen: list[Density]) -> tuple[Any, list[Any]]:
     if values.ndim != 1 or any([column.ndim > 2 for column in columns]):
         raise Unfit
     return values, columns
-
-
-def _spread(arg: Any, slopes: Any, factors: Any = None) -> None:
-    """Hand derivatives to the tracked parts of a list."""
-    for part, own in zip(arg, slopes, strict=True):
-        if part.__class__ is Tracked:
-            part.collect(own if factors is None else scaled(own, factors))
-        elif part.__class__ is list or part.__class__ is tuple:
-            _spread(part, own, factors)
 
 
 class _Many:
